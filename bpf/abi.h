@@ -27,6 +27,7 @@
 #define DEFAULT_SERVICES 512
 #define DEFAULT_BACKENDS 4096
 #define DEFAULT_TRACKED_CALLS (1 << 18)
+#define DEFAULT_COUNTED_CALLS (1 << 16)
 #define DEFAULT_GUARDED_SOURCES (1 << 18)
 
 #define MIN_SLOTS (1 << 8)
@@ -36,6 +37,8 @@
 #define MAX_BACKENDS 65535 /* an id has 16 bits; id 0 means "none" */
 #define MIN_TRACKED_CALLS (1 << 10)
 #define MAX_TRACKED_CALLS (1 << 24)
+#define MIN_COUNTED_CALLS (1 << 10)
+#define MAX_COUNTED_CALLS (1 << 24)
 #define MIN_GUARDED_SOURCES (1 << 10)
 #define MAX_GUARDED_SOURCES (1 << 24)
 
@@ -280,7 +283,8 @@ struct tracked_call {
 	struct dialogs dialogs;
 	__u8 kind;   /* enum call_kind */
 	__u8 hinted; /* 1: a hint in a message selected the backend, not the slot */
-	__u8 pad[2];
+	__u8 placed; /* counted_calls only. 1: `balance:` selected the backend, not the slot */
+	__u8 pad;
 	union {
 		char call_id[CALL_TEXT_SIZE]; /* the first bytes of the Call-ID, for display */
 		struct {
@@ -299,6 +303,83 @@ struct transaction {
 };
 
 #define TRANSACTIONS 65536
+
+/* counted_calls: hash, struct tracked_key -> struct tracked_call. Calls that INVITE starts, over UDP, with the Call-ID
+ * as key:
+ *
+ * - the sampled calls: those whose hash call_is_sampled() selects, in all pools. They show how many calls each backend
+ *   has. Their entry does not affect the choice of the backend.
+ * - the placed calls (tracked_call.placed): their entry is the only record of their backend, which need not be the
+ *   owner of their slot.
+ *
+ * The map is not an LRU map, because a full map must not evict a live call. The program adds entries and updates them;
+ * only the daemon deletes them. */
+#define CALL_SAMPLE 64 /* one in so many calls is sampled */
+#define CALL_SAMPLE_SHIFT 20
+
+_Static_assert(MAX_SLOTS <= 1 << CALL_SAMPLE_SHIFT, "the bits of the sample do not depend on the slot");
+
+static inline bool call_is_sampled(__u64 hash)
+{
+	return !(hash & (CALL_SAMPLE - 1) << CALL_SAMPLE_SHIFT);
+}
+
+/* A limit for the initial INVITEs of all sources together: a token bucket. */
+struct surge {
+	__u64 full;     /* ns of CLOCK_MONOTONIC: when all tokens are available again, as guard_source.full */
+	__u64 interval; /* ns; 0: no limit */
+	__u64 window;   /* ns */
+	__u32 flags;    /* enum surge_flags; 0 in backend_loads */
+	__u32 pad;
+};
+
+enum surge_flags {
+	SURGE_ENFORCED = 1, /* else only counted */
+	SURGE_REFUSED = 2,  /* the answer is 503; else no answer */
+};
+
+/* backend_loads: array by id, which the daemon maps into its memory (BPF_F_MMAPABLE). Both sides change the two numbers
+ * of calls only with atomic additions: the program when a call begins, ends or changes its backend, the daemon when it
+ * deletes the entry of a live call. A backend has about placed + CALL_SAMPLE * sampled calls. */
+struct backend_load {
+	struct surge rate; /* `max_rate` */
+	__u32 sampled;     /* entries of counted_calls that are live and not placed */
+	__u32 placed;      /* entries that are live and placed */
+	__u32 full;        /* 1: the backend accepts no new calls */
+	__u32 pad;
+};
+
+/* balances: array by pool id. Only the daemon writes it. The program reads it if pool.balanced is set. */
+enum balance_flags {
+	BALANCE_BY_TURN = 1,   /* each new call takes the next entry of new_calls */
+	BALANCE_MAY_SPILL = 2, /* the backend that owns the slot of a new call may be full or over its max_rate: the
+				  call then takes an entry of new_calls that its hash selects */
+	BALANCE_REFUSES = 4,   /* if no backend accepts a new call, the answer is 503; otherwise the owner of the slot
+				  receives the call */
+};
+
+struct balance {
+	__u32 flags;     /* enum balance_flags; 0: only the calls placed before are steered */
+	__u32 new_calls; /* index into new_calls */
+};
+
+/* new_calls: array. Pool N owns the elements 2N and 2N + 1. The daemon fills the unused one and then writes its index
+ * to balance.new_calls. Each element is the sequence of backends in which new calls are dealt out. After the last entry
+ * the program repeats the second half: the first entries even out the differences, the later ones are even shares. */
+#define NEW_CALLS 4096
+
+struct new_calls {
+	__u32 turn; /* number of entries that the program has taken */
+	__u32 pad;
+	__u16 backend[NEW_CALLS]; /* ids; 0: no backend accepts the call */
+};
+
+/* balance_counters: per-CPU array by pool id. New calls in pools with pool.balanced. */
+struct balance_counters {
+	__u64 placed;   /* by turn, or because the owner of the slot was full or over its max_rate */
+	__u64 overload; /* no backend accepted the call: it was refused, or went to the owner of its slot */
+	__u64 untabled; /* went to the owner of its slot, because counted_calls was full */
+};
 
 /* fragments: LRU hash. The backend of each fragmented datagram: all its fragments go to the backend that
  * received the first one. */
@@ -397,7 +478,8 @@ struct punt_reader {
  * to `table`. All later packets use the new table. */
 struct pool {
 	__u32 table;     /* index into tables */
-	__u32 migrating; /* 1: some slots of the pool are migrating, see previous_owners */
+	__u16 migrating; /* 1: some slots of the pool are migrating, see previous_owners */
+	__u16 balanced;  /* 1: the pool has or had a `balance:` or a limit of calls, see balances */
 };
 
 /* previous_owners: array of __u16[slots] by pool id. The owner of each migrating slot before its migration, 0
@@ -526,6 +608,7 @@ struct contract {
 	__u32 services;
 	__u32 backends;
 	__u32 tracked_calls;
+	__u32 counted_calls;
 	__u32 guarded_sources;
 	__u32 filled; /* 1: the daemon has written the complete configuration to the maps */
 };
@@ -559,6 +642,7 @@ enum owner_reason {
 	REASON_HINT,           /* the message contains a hint for the backend */
 	REASON_FRAGMENT,       /* backend of the first fragment of its datagram */
 	REASON_PORT_RANGE,     /* the port belongs to the backend */
+	REASON_PLACED_CALL,    /* `balance:` selected the backend for this call, see counted_calls */
 };
 
 /* In every ABI version the first member of struct contract is the version, and the struct fits this union. */
@@ -604,6 +688,10 @@ _Static_assert(sizeof(struct nat_range_key) == sizeof(struct port_range_key), "n
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
 _Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");
+_Static_assert(sizeof(struct surge) == 32, "surge");
+_Static_assert(sizeof(struct backend_load) == 48, "backend_load");
+_Static_assert(sizeof(struct balance) == 8, "balance");
+_Static_assert(sizeof(struct new_calls) == 8 + 2 * NEW_CALLS, "new_calls");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 48, "fragment");
 _Static_assert(sizeof(struct punt) == 2144, "punt");
@@ -614,6 +702,6 @@ _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "bac
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 176, "backend_record");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
-_Static_assert(sizeof(struct contract) == 32, "contract");
+_Static_assert(sizeof(struct contract) == 36, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");
 _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");

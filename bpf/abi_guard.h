@@ -159,20 +159,8 @@ struct guard_text {
 	char text[GUARD_TEXT_SIZE];
 };
 
-/* service_surges, backend_surges: arrays by service id and backend id. Limits for the initial INVITEs of all sources
- * together. */
-struct surge {
-	__u64 full;     /* ns of CLOCK_MONOTONIC, as guard_source.full */
-	__u64 interval; /* ns; 0: no limit */
-	__u64 window;   /* ns */
-	__u32 flags;    /* enum surge_flags */
-	__u32 pad;
-};
-
-enum surge_flags {
-	SURGE_ENFORCED = 1, /* else only counted */
-	SURGE_REFUSED = 2,  /* the answer is 503; else no answer */
-};
+/* service_surges, backend_surges: arrays of struct surge (abi.h) by service id and backend id. Limits for the initial
+ * INVITEs of all sources together. */
 
 /* guard_refusals: LRU hash, hash of Call-ID, branch and CSeq number -> struct guard_refusal. The INVITEs that were
  * refused with 503: the guard refuses their retransmissions and drops their ACKs. An ACK for a 2xx response has a
@@ -218,7 +206,6 @@ _Static_assert(sizeof(struct guard_source) == 64, "guard_source");
 _Static_assert(sizeof(struct guard_prefix) == 24, "guard_prefix");
 _Static_assert(sizeof(struct guard_block) == 280, "guard_block");
 _Static_assert(sizeof(struct guard_text) == 36, "guard_text");
-_Static_assert(sizeof(struct surge) == 32, "surge");
 _Static_assert(sizeof(struct guard_refusal) == 16, "guard_refusal");
 _Static_assert(sizeof(struct guard_counters) == 56, "guard_counters");
 _Static_assert(GUARD_RULES <= 32, "bits of rules");

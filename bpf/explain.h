@@ -110,6 +110,26 @@ __noinline int explain_call(const struct flow *flow)
 	return 0;
 }
 
+/* Records the entry of the call that balance_owner() finds. */
+__noinline int explain_place(const struct flow *flow)
+{
+	const struct tracked_call *call;
+	struct tracked_key key;
+
+	if (!flow || !flow->call_id_end || flow->packet.protocol != IPPROTO_UDP)
+		return 0;
+	explanation.is_balanced = true;
+	key = track_key(flow);
+	call = bpf_map_lookup_elem(&counted_calls, &key);
+	if (!call || !call->placed)
+		return 0;
+	explanation.is_placed = true;
+	explanation.place = call->backend;
+	explanation.place_ended = !!call->ended;
+	explanation.place_age = track_seconds() - call->seen;
+	return 0;
+}
+
 __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 {
 	struct track_message message;
@@ -124,6 +144,8 @@ __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 	if (!pool)
 		return 0;
 	explanation.slot_owner = owner_by_table(flow, pool);
+	if (pool->balanced)
+		explain_place(flow);
 	if (!pool->migrating)
 		return 0;
 	explanation.previous_owner = migration_previous_owner(flow);

@@ -61,6 +61,14 @@ struct explanation {
 	__u8 has_ended;
 	__u8 is_initial; /* a request outside a dialog, a SYN, or not SIP; valid for a migrating slot */
 
+	/* placed calls; valid if `is_balanced` */
+	__u8 is_balanced; /* pool.balanced */
+	__u8 is_placed;   /* the call has an entry: the next members are valid */
+	__u8 place_ended; /* the call has ended */
+	__u8 pad;
+	__u32 place;     /* backend of the call */
+	__u32 place_age; /* seconds since its last packet */
+
 	/* the result */
 	__u8 reason;      /* enum owner_reason of `backend` */
 	__u8 key_verdict; /* enum verdict after the stage `key` */

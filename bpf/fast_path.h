@@ -79,13 +79,13 @@ static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct i
 	return (void *)(payload + 4) <= frame_end(ctx) && payload[3] != '/' && payload[0] > ' ';
 }
 
-/* The slots of the service's pool; NULL while some of them are migrating. */
+/* The slots of the service's pool; NULL while more than the slot may select the backend. */
 static __always_inline const __u16 *fast_slots(const struct service *service)
 {
 	__u32 id = service->pool[METHOD_NONE], table;
 	const struct pool *pool = bpf_map_lookup_elem(&pools, &id);
 
-	if (!pool || pool->migrating)
+	if (!pool || pool->migrating || pool->balanced)
 		return NULL;
 	table = pool->table;
 	return bpf_map_lookup_elem(&tables, &table);
@@ -296,6 +296,8 @@ static __always_inline int fast_forward(
 	if (!slots)
 		return FAST_PATH_DECLINED;
 	fast->verdict = fast_key(ctx, ip, service, &fast->key);
+	if (call_is_sampled(fast->key.hash) && fast->verdict == VERDICT_call_id)
+		return FAST_PATH_DECLINED;
 	fast->backend = slots[fast->key.hash & slot_mask];
 	if (service->flags & SERVICE_MESSAGES && !(guarded && fast->key.counter) && !fast_message(ctx, &fast->key))
 		return FAST_PATH_DECLINED;

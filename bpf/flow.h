@@ -17,7 +17,9 @@ enum next {
 	NEXT_FINISH, /* flow->verdict is final */
 };
 
-#define REFUSED_BEFORE 31 /* the message may belong to an INVITE that was refused before */
+/* Values of flow->refused. */
+#define REFUSED_OVERLOAD 30 /* owner: no backend of the pool accepts this new call */
+#define REFUSED_BEFORE 31   /* the message may belong to an INVITE that was refused before */
 
 struct flow {
 	/* parse */
@@ -55,7 +57,7 @@ struct flow {
 	/* send: XDP_TX or XDP_REDIRECT if the packet is sent, otherwise XDP_PASS */
 	__u8 action : 3;
 
-	/* guard: 1 + the enum guard_rule, if this INVITE must be refused with 503; REFUSED_BEFORE; or 0 */
+	/* guard: 1 + the enum guard_rule, if this INVITE must be refused with 503; or one of the values above; or 0 */
 	__u8 refused : 5;
 
 	/* every stage */
@@ -65,7 +67,7 @@ struct flow {
 
 _Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");
 _Static_assert(SERVICE_COUNTER_COUNT <= 0xff, "message");
-_Static_assert(GUARD_RULES < REFUSED_BEFORE, "refused");
+_Static_assert(GUARD_RULES < REFUSED_OVERLOAD, "refused");
 _Static_assert(GUARDS <= 0x100, "guard");
 _Static_assert(MAX_SERVICES <= 0x10000, "service");
 

@@ -339,6 +339,17 @@ static __always_inline enum verdict guard_surges(struct xdp_md *ctx, struct guar
 	return guard_surge(ctx, g, service, GUARD_RULE_SERVICE_SURGE);
 }
 
+/* Judges a new call that no backend of its pool accepts. The source may have no guard. */
+static __always_inline enum verdict guard_overload(struct xdp_md *ctx, struct guarded *g)
+{
+	if (g->guard)
+		guard_look_up(g);
+	g->rule = GUARD_RULE_BACKEND_SURGE;
+	g->enforced = true;
+	g->refused = true;
+	return guard_exceeds(ctx, g);
+}
+
 /* The second part of the stage, for initial INVITEs. */
 __noinline int guard_backend(struct xdp_md *ctx, struct flow *flow)
 {
@@ -346,13 +357,18 @@ __noinline int guard_backend(struct xdp_md *ctx, struct flow *flow)
 	struct guarded g = {};
 	enum verdict verdict;
 
-	if (!flow || flow->is_judged)
+	if (!flow || (flow->is_judged && !flow->refused))
 		return NEXT_STAGE;
 	guard_fill(flow, &g);
 	if (text_is_sip(ctx, flow, &start))
 		g.line = start.line;
 	g.bucket = GUARD_BUCKET_INVITE;
-	verdict = guard_surges(ctx, &g, flow->service, flow->backend);
+	verdict = VERDICT_CONTINUE;
+	if (flow->refused)
+		verdict = guard_overload(ctx, &g);
+	else
+		verdict = guard_surges(ctx, &g, flow->service, flow->backend);
+	flow->refused = 0;
 	if (verdict == VERDICT_CONTINUE)
 		return NEXT_STAGE;
 	flow->message = 0;

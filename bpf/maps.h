@@ -94,6 +94,45 @@ struct {
 	__type(value, struct transaction);
 } transactions SEC(".maps");
 
+/* The sampled and the placed calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DEFAULT_COUNTED_CALLS);
+	__type(key, struct tracked_key);
+	__type(value, struct tracked_call);
+} counted_calls SEC(".maps");
+
+/* Backend id -> its calls, and whether it accepts new ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct backend_load);
+} backend_loads SEC(".maps");
+
+/* Pool id -> how the pool chooses backends for new calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_POOLS);
+	__type(key, __u32);
+	__type(value, struct balance);
+} balances SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * DEFAULT_POOLS);
+	__type(key, __u32);
+	__type(value, struct new_calls);
+} new_calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DEFAULT_POOLS);
+	__type(key, __u32);
+	__type(value, struct balance_counters);
+} balance_counters SEC(".maps");
+
 /* Host and port in a SIP message -> backend id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -82,24 +82,26 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
  * end of the call. An LRU map may reuse an entry for another key at any time; therefore the code updates an entry in
  * place only if the backend stays the same. If message->is_new becomes true, the caller must call track_new(); this
  * function has too little stack left to call it. */
-__noinline __u32 migration_owner(struct flow *flow, struct track_message *message, __u32 previous, __u32 hinted)
+__noinline int migration_owner(struct flow *flow, struct track_message *message)
 {
 	struct call_location place;
 	struct tracked_key key;
-	__u32 backend;
+	bool hinted;
 
 	if (!flow || !message)
 		return 0;
 	key = track_key(flow);
 	place = migration_locate(&key);
-	backend = hinted ? flow->backend : migration_choose(flow, message, previous, &place);
-	if (flow->packet.kind == PACKET_ICMP_ERROR || !backend || dry_run)
-		return backend;
+	hinted = flow->verdict == VERDICT_hint;
+	if (!hinted)
+		flow->backend = migration_choose(flow, message, migration_previous_owner(flow), &place);
+	if (flow->packet.kind == PACKET_ICMP_ERROR || !flow->backend || dry_run)
+		return 0;
 	if (place.tracked && place.backend)
 		track_update(place.tracked, message, flow->packet.protocol == IPPROTO_TCP);
-	else if (place.transaction && place.backend == backend && !hinted && !track_may_begin(flow, message))
+	else if (place.transaction && place.backend == flow->backend && !hinted && !track_may_begin(flow, message))
 		place.transaction->seen = track_seconds();
 	else
 		message->is_new = true;
-	return backend;
+	return 0;
 }

@@ -3,12 +3,15 @@
  *
  *   classify      a later fragment of a known first fragment, or a port of one backend
  *   a hint        the message names a live backend (hint.h)
+ *   a placed call the pool does not choose by slot alone: the backend of a call that was placed before, or a
+ *                 backend for a new call (balance.h)
  *   the table     the owner of the key's slot; while the slot is migrating, migration.h
  *                 chooses between this owner, the previous one and the backend of a tracked call
  *
  * No other code chooses a backend. */
 #pragma once
 
+#include "balance.h"
 #include "count.h"
 #include "flow.h"
 #include "fragments.h"
@@ -24,21 +27,85 @@ static __always_inline __u32 owner_by_table(const struct flow *flow, const struc
 	return slots ? slots[flow->hash & slot_mask] : 0;
 }
 
-/* If slots of the pool are migrating, replaces flow->backend if the migration requires a different backend. */
-__noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
+/* The rules by which the calls that the program has stored may change the backend of a packet. */
+enum owner_rules {
+	OWNER_MIGRATES = 1, /* migration.h */
+	OWNER_BALANCES = 2, /* balance.h */
+	OWNER_COUNTS = 4,   /* balance.h has an entry for the call, or may have to store one */
+};
+
+static __always_inline __u32 owner_rules(const struct flow *flow, const struct pool *pool)
+{
+	bool hinted = flow->verdict == VERDICT_hint;
+	__u32 rules = 0;
+
+	if (pool->migrating && (hinted || migration_previous_owner(flow)))
+		rules |= OWNER_MIGRATES;
+	if (!flow->call_id_end || flow->packet.protocol != IPPROTO_UDP)
+		return rules;
+	if (pool->balanced && !hinted)
+		rules |= OWNER_BALANCES;
+	if (pool->balanced || call_is_sampled(flow->hash))
+		rules |= OWNER_COUNTS;
+	return rules;
+}
+
+/* Sets flow->backend to the owner of the slot, unless a hint has selected a backend. Returns the rules that apply. */
+__noinline __u32 owner_by_slot(struct flow *flow)
+{
+	const struct pool *pool;
+	__u32 id;
+
+	if (!flow)
+		return 0;
+	id = flow->pool;
+	pool = bpf_map_lookup_elem(&pools, &id);
+	if (!pool)
+		return 0;
+	if (!flow->backend)
+		flow->backend = owner_by_table(flow, pool);
+	return owner_rules(flow, pool);
+}
+
+/* Sends a new call to the owner of its slot, because counted_calls has no room for it. */
+__noinline int owner_without_entry(struct flow *flow, struct track_message *message)
+{
+	if (!flow || !message)
+		return 0;
+	flow->backend = 0;
+	owner_by_slot(flow);
+	flow->reason = REASON_SLOT;
+	message->is_placed = false;
+	balance_count(flow->pool, BALANCE_UNTABLED);
+	return track_transaction(flow, flow->backend);
+}
+
+/* Applies the rules, which may replace flow->backend: the backend of a hint, or the owner of the slot. Stores the call.
+ */
+__noinline int owner_by_call(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 rules)
 {
 	struct track_message message;
-	__u32 previous;
+	__u16 budget;
 
 	if (!flow || !head)
 		return 0;
-	previous = migration_previous_owner(flow);
-	if (!previous && flow->verdict != VERDICT_hint)
-		return 0;
+	budget = flow->budget;
+	if (!(rules & OWNER_MIGRATES))
+		flow->budget = SIP_PACKET_BUDGET; /* the sample must not affect the verdict */
 	track_read(ctx, flow, head, &message);
-	flow->backend = migration_owner(flow, &message, previous, flow->verdict == VERDICT_hint);
+	if (!(rules & OWNER_MIGRATES))
+		flow->budget = budget;
+	if (rules & OWNER_BALANCES && balance_owner(flow, &message)) {
+		if (!balance_update(flow, &message) || balance_write(ctx, flow, &message))
+			return 0;
+		owner_without_entry(flow, &message);
+	}
+	if (rules & OWNER_MIGRATES)
+		migration_owner(flow, &message);
 	if (message.is_new)
-		track_new(ctx, flow, &message, flow->backend, flow->verdict == VERDICT_hint);
+		track_new(ctx, flow, &message);
+	if (rules & OWNER_COUNTS && balance_update(flow, &message))
+		balance_write(ctx, flow, &message);
 	return 0;
 }
 
@@ -53,20 +120,15 @@ static __always_inline enum verdict owner_without_budget(enum verdict verdict)
 
 static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
-	__u32 pool_id = flow->pool;
-	const struct pool *pool;
+	__u32 rules;
 
 	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, head) : 0;
 	if (flow->backend)
 		flow->verdict = VERDICT_hint;
 	flow->reason = flow->backend ? REASON_HINT : REASON_SLOT;
-	pool = bpf_map_lookup_elem(&pools, &pool_id);
-	if (!pool)
-		return;
-	if (!flow->backend)
-		flow->backend = owner_by_table(flow, pool);
-	if (pool->migrating)
-		owner_migrating(ctx, flow, head);
+	rules = owner_by_slot(flow);
+	if (rules)
+		owner_by_call(ctx, flow, head, rules);
 }
 
 __noinline int owner(struct xdp_md *ctx, struct flow *flow)

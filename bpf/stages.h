@@ -35,8 +35,8 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 		next = key(ctx, flow); /* hash of the affinity key, usually the Call-ID */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, flow); /* backend: hint, table, migration */
-	if (next == NEXT_STAGE && flow->is_invite) {
-		next = guard_backend(ctx, flow); /* drops calls above the limit of the service or the backend */
+	if (next == NEXT_STAGE && (flow->is_invite || flow->refused)) {
+		next = guard_backend(ctx, flow); /* drops calls above the limit of the service or the backends */
 		if (flow->refused)
 			next = refuse(ctx, flow);
 	}

@@ -16,7 +16,8 @@ struct track_message {
 	__u8 live;                /* TCP: neither SYN, FIN nor RST */
 	__u8 ended;               /* TCP: FIN or RST */
 	__u8 is_new;              /* the call has no entry, and track_new() must store it */
-	__u8 pad[2];
+	__u8 is_placed;           /* balance.h has placed this new call */
+	__u8 pad;
 };
 
 static __always_inline __u32 track_seconds(void)
@@ -159,22 +160,26 @@ static __always_inline struct tracked_key track_key(const struct flow *flow)
 }
 
 /* Updates a tracked call in place, but never writes its backend: the LRU map may reuse the element for a different key
- * at any time, and the write would then misroute the call with that key. */
-static __always_inline void track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
+ * at any time, and the write would then misroute the call with that key. This is a separate function, so that the
+ * verifier checks call_update() only once. */
+__noinline int track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
 {
+	if (!tracked || !message)
+		return 0;
 	tracked->seen = track_seconds();
 	if (tcp) {
 		if (message->ended)
 			tracked->ended = tracked->seen;
 		else if (message->initial)
 			tracked->ended = 0;
-		return;
+		return 0;
 	}
 	call_update(&tracked->dialogs, &message->call);
 	if (call_is_live(&tracked->dialogs))
 		tracked->ended = 0;
 	else if (!tracked->ended)
 		tracked->ended = tracked->seen;
+	return 0;
 }
 
 /* Returns true if this packet can start a call that has no entry yet. */
@@ -200,11 +205,23 @@ static __always_inline void track_name(
 		tracked->call_id[0] = 0;
 }
 
+/* Stores that `backend` has received a packet that does not start a call, or the first packet of a call. */
+__noinline int track_transaction(const struct flow *flow, __u32 backend)
+{
+	struct transaction transaction = {.backend = backend, .seen = track_seconds()};
+	struct tracked_key key;
+
+	if (!flow || dry_run)
+		return 0;
+	key = track_key(flow);
+	bpf_map_update_elem(&transactions, &key, &transaction, BPF_ANY);
+	return 0;
+}
+
 /* Stores a new call, or a transaction if the packet does not start a call. The caller has found no entry, or an entry
  * whose backend is dead. This function replaces such an entry: the call continues on a different backend, and stays
  * there when the dead backend recovers. */
-__noinline int track_new(
-	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
+__noinline int track_new(struct xdp_md *ctx, const struct flow *flow, const struct track_message *message)
 {
 	struct tracked_call tracked = {.began = track_seconds()};
 	const struct tracked_call *known;
@@ -218,19 +235,18 @@ __noinline int track_new(
 	known = bpf_map_lookup_elem(&tracked_calls, &key);
 	if (known)
 		tracked = *known;
-	tracked.backend = backend;
-	tracked.hinted = hinted;
+	tracked.backend = flow->backend;
+	tracked.hinted = flow->verdict == VERDICT_hint;
 	track_update(&tracked, message, tcp);
-	if (known) {
-		bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);
-	} else if (tcp ? message->live : call_is_live(&tracked.dialogs)) {
+	if (!known && !(tcp ? message->live : call_is_live(&tracked.dialogs))) {
+		if (!tracked.hinted)
+			track_transaction(flow, flow->backend);
+		return 0;
+	}
+	if (!known) {
 		tracked.kind = tcp ? CALL_IS_CONNECTION : message->call.kind;
 		track_name(ctx, flow, message, &tracked);
-		bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);
-	} else if (!hinted) {
-		struct transaction transaction = {.backend = backend, .seen = tracked.seen};
-
-		bpf_map_update_elem(&transactions, &key, &transaction, BPF_ANY);
 	}
+	bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);
 	return 0;
 }

@@ -14,7 +14,9 @@
 #include <stddef.h>
 
 #define BPF_ANY 0
+#define BPF_NOEXIST 1
 #define BPF_F_NO_PREALLOC 1
+#define BPF_F_MMAPABLE 1024
 /* Results of bpf_fib_lookup(). */
 #define BPF_FIB_LKUP_RET_SUCCESS 0
 #define BPF_FIB_LKUP_RET_NOT_FWDED 4

@@ -314,6 +314,22 @@ static void add_hints(const struct explained *explained, json_t *steps)
 
 /* --- the owner */
 
+/* A call that `balance:` has placed, or would place. */
+static void add_place(const struct explained *explained, json_t *steps)
+{
+	const struct explanation *e = explained->explanation;
+
+	if (!e->is_balanced)
+		return;
+	if (e->is_placed)
+		steps_add(steps, "placed", "at %s, last packet %u s ago%s", backend_name(explained, e->place),
+			e->place_age, e->place_ended ? ", ended" : "");
+	else if (e->reason == REASON_PLACED_CALL)
+		steps_add(steps, "placed", "no: a new call, which `balance:` places");
+	else
+		steps_add(steps, "placed", "no");
+}
+
 static void add_owner(const struct explained *explained, json_t *steps)
 {
 	const struct explanation *e = explained->explanation;
@@ -322,6 +338,7 @@ static void add_owner(const struct explained *explained, json_t *steps)
 		return;
 	steps_add(steps, "owner", "%s%s", backend_name(explained, e->slot_owner),
 		e->slot_owner ? "" : ": the slot has no owner");
+	add_place(explained, steps);
 	if (!e->previous_owner)
 		return;
 	steps_add(steps, "migration",
@@ -350,11 +367,12 @@ static const struct {
 	[REASON_HINT] = {"hint", "the message names it"},
 	[REASON_FRAGMENT] = {"fragment", "it received the first fragment of the datagram"},
 	[REASON_PORT_RANGE] = {"port range", "the port belongs to it"},
+	[REASON_PLACED_CALL] = {"placed call", "`balance:` has placed the call on this backend"},
 };
 
 const char *explanation_reason(enum owner_reason reason)
 {
-	return reason <= REASON_PORT_RANGE ? reasons[reason].name : "unknown";
+	return reason <= REASON_PLACED_CALL ? reasons[reason].name : "unknown";
 }
 
 /* The address of the backend; with `forward: nat` also the port to which the packet goes. */
@@ -377,7 +395,7 @@ static void add_backend(const struct explained *explained, json_t *steps)
 		return;
 	if (e->backend && e->backend <= explained->image->contract.backends)
 		steps_add(steps, "backend", "%s (%s): %s", backend_name(explained, e->backend),
-			destination_text(explained, address), reasons[e->reason % (REASON_PORT_RANGE + 1)].text);
+			destination_text(explained, address), reasons[e->reason % (REASON_PLACED_CALL + 1)].text);
 	else
 		steps_add(steps, "backend", "none");
 }

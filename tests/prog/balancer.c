@@ -276,6 +276,27 @@ static void fill_macs(struct balancer_bpf *skel, const struct balancer_setup *se
 		"interface_macs");
 }
 
+/* Pool 0 deals out its backends in reverse order; every third one is full. */
+static void fill_balance(struct balancer_bpf *skel, const struct balancer_setup *setup)
+{
+	const struct balance balance = {.flags = setup->balance};
+	const struct pool pool = {.balanced = 1};
+	struct new_calls list = {0};
+	uint32_t zero = 0;
+
+	for (uint32_t i = 0; i < NEW_CALLS; i++)
+		list.backend[i] = owner(setup, 1, i);
+	for (uint32_t id = 1; id <= backends_of(setup); id++) {
+		struct backend_load load = {.full = id % 3 == 0};
+
+		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backend_loads), &id, &load, BPF_ANY),
+			"backend_loads");
+	}
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.new_calls), &zero, &list, BPF_ANY), "new_calls");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.balances), &zero, &balance, BPF_ANY), "balances");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+}
+
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
 	fill_macs(skel, setup);
@@ -287,6 +308,8 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 	}
 	fill_pool(skel, setup, 0);
 	fill_pool(skel, setup, 1);
+	if (setup->balance)
+		fill_balance(skel, setup);
 	fill_services(skel, setup);
 	guard_fill(skel, setup->guard);
 	fill_vips(skel, setup);
@@ -317,6 +340,8 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	bpf_map__set_max_entries(skel->maps.hints, TEST_HINTS);
 	bpf_map__set_max_entries(skel->maps.tracked_calls, TEST_CALLS);
 	bpf_map__set_max_entries(skel->maps.transactions, TEST_CALLS);
+	bpf_map__set_max_entries(skel->maps.counted_calls, TEST_CALLS);
+	bpf_map__set_max_entries(skel->maps.backend_loads, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backends, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_records, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);

@@ -71,6 +71,7 @@ struct balancer_setup {
 	bool shares_interface_mac;       /* a different interface occupies the element of interface_macs, with
 					    02:00:00:00:01:01 */
 	bool no_fast_path;               /* the stages process every frame */
+	uint32_t balance;                /* enum balance_flags of pool 0; 0: the slots alone select backends */
 	const struct guard_setup *guard; /* of all services; NULL: none */
 };
 

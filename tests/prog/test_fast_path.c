@@ -61,6 +61,8 @@ static const struct balancer_setup setups[] = {
 	{.backends = 64, .guard = &guards[0]},
 	{.backends = 64, .guard = &guards[1], .forward = FORWARD_IPIP, .mtu = 600},
 	{.backends = 64, .guard = &guards[2]},
+	{.backends = 64, .balance = BALANCE_BY_TURN, .guard = &guards[1]},
+	{.backends = 64, .balance = BALANCE_MAY_SPILL},
 };
 
 /* One of two programs. */

@@ -108,6 +108,23 @@ Test(explanation, of_migrating_slots)
 	expect_step(&e, "tracked", "a call at px3, last packet 7 s ago, ended");
 }
 
+Test(explanation, of_placed_calls)
+{
+	struct explanation e = usual();
+
+	expect_step(&e, "placed", "");
+	e.is_balanced = true;
+	expect_step(&e, "placed", "no");
+	e.reason = REASON_PLACED_CALL;
+	expect_step(&e, "placed", "no: a new call, which `balance:` places");
+	e.is_placed = true;
+	e.place = 2;
+	e.place_age = 7;
+	expect_step(&e, "placed", "at px2, last packet 7 s ago");
+	e.place_ended = true;
+	expect_step(&e, "placed", "at px2, last packet 7 s ago, ended");
+}
+
 Test(explanation, of_packets_without_a_backend)
 {
 	struct explanation e = usual();

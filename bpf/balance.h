@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The calls that the program counts: a sample of all calls, and the calls that `balance:` has placed on a backend
+ * regardless of their slot (docs/design/packet-path.md). Owns the map `counted_calls`. call.h determines from the
+ * messages whether a call is live, as for tracked calls. */
+#pragma once
+
+#include "guard_source.h"
+#include "migration.h"
+
+#define BALANCE_TRIES 4 /* entries of new_calls that are tried for one call */
+
+/* Bits of the hash that select an entry of new_calls: neither those of the slot nor those of the sample. */
+#define BALANCE_DEAL_SHIFT (CALL_SAMPLE_SHIFT + 6)
+_Static_assert(CALL_SAMPLE == 1 << 6, "BALANCE_DEAL_SHIFT");
+
+/* --- the number of calls of a backend */
+
+static __always_inline void balance_add(__u32 backend, bool placed, __s32 calls)
+{
+	struct backend_load *load = bpf_map_lookup_elem(&backend_loads, &backend);
+
+	if (!load)
+		return;
+	if (placed)
+		__sync_fetch_and_add(&load->placed, calls);
+	else
+		__sync_fetch_and_add(&load->sampled, calls);
+}
+
+enum balance_count {
+	BALANCE_PLACED,
+	BALANCE_OVERLOAD,
+	BALANCE_UNTABLED,
+};
+
+static __always_inline void balance_count(__u32 pool, enum balance_count what)
+{
+	struct balance_counters *counters = bpf_map_lookup_elem(&balance_counters, &pool);
+
+	if (!counters || dry_run)
+		return;
+	if (what == BALANCE_PLACED)
+		counters->placed++;
+	else if (what == BALANCE_OVERLOAD)
+		counters->overload++;
+	else
+		counters->untabled++;
+}
+
+/* --- the backend of a new call */
+
+/* Returns whether the backend accepts a new call, and takes a token of its max_rate. */
+__noinline int balance_accepts(__u32 id)
+{
+	struct backend_load *load = bpf_map_lookup_elem(&backend_loads, &id);
+
+	if (!load || load->full || !backend_is_alive(id))
+		return false;
+	if (!load->rate.interval)
+		return true;
+	if (dry_run)
+		return !guard_surge_is_over(&load->rate, bpf_ktime_get_ns());
+	return guard_surge_take(&load->rate, bpf_ktime_get_ns());
+}
+
+/* The index of the next entry of new_calls. The second half repeats. */
+static __always_inline __u32 balance_turn(struct new_calls *list, __u32 try)
+{
+	__u32 turn = dry_run ? list->turn +
+	try : __sync_fetch_and_add(&list->turn, 1)
+		;
+
+	return turn < NEW_CALLS ? turn : NEW_CALLS / 2 + turn % (NEW_CALLS / 2);
+}
+
+/* Returns a backend of new_calls that accepts this call; 0: none of the tried ones does. */
+static __always_inline __u32 balance_deal(const struct flow *flow, const struct balance *balance)
+{
+	__u32 index = balance->new_calls, at, backend;
+	struct new_calls *list = bpf_map_lookup_elem(&new_calls, &index);
+
+	if (!list)
+		return 0;
+	for (int i = 0; i < BALANCE_TRIES; i++) {
+		at = balance->flags & BALANCE_BY_TURN ? balance_turn(list, i) : (flow->hash >> BALANCE_DEAL_SHIFT) + i;
+		backend = list->backend[at % NEW_CALLS];
+		if (backend && balance_accepts(backend))
+			return backend;
+	}
+	return 0;
+}
+
+/* Returns whether the message starts a call whose backend may be chosen: no tracked call and no recent transaction has
+ * its key. */
+static __always_inline bool balance_is_new(
+	const struct flow *flow, const struct track_message *message, const struct tracked_key *key)
+{
+	struct call_location place;
+
+	if (!message->initial || message->call.event != CALL_BEGINS || message->call.kind != CALL_IS_INVITE ||
+		flow->packet.kind == PACKET_ICMP_ERROR)
+		return false;
+	place = migration_locate(key);
+	return migration_may_start_anew(flow, &place);
+}
+
+/* Selects a backend for a new call. 0: the owner of the slot keeps the call. The retransmissions of the call, and its
+ * repetition with credentials, then remain there, too. */
+static __always_inline __u32 balance_choose(struct flow *flow)
+{
+	__u32 pool = flow->pool, backend = 0;
+	const struct balance *balance = bpf_map_lookup_elem(&balances, &pool);
+
+	if (!balance || !(balance->flags & (BALANCE_BY_TURN | BALANCE_MAY_SPILL)))
+		return 0;
+	if (balance->flags & BALANCE_BY_TURN || !balance_accepts(flow->backend)) {
+		backend = balance_deal(flow, balance);
+		if (!backend) {
+			balance_count(pool, BALANCE_OVERLOAD);
+			flow->refused = balance->flags & BALANCE_REFUSES ? REFUSED_OVERLOAD : 0;
+		}
+	}
+	if (!backend)
+		track_transaction(flow, flow->backend);
+	return backend;
+}
+
+/* Replaces flow->backend, the owner of the slot, by the backend of a placed call. Returns false if the owner, or
+ * migration.h, decides. If message->is_placed becomes true, the caller must store the call. */
+__noinline int balance_owner(struct flow *flow, struct track_message *message)
+{
+	struct call_location place = {};
+	struct tracked_key key;
+	bool may_begin;
+
+	if (!flow || !message)
+		return 0;
+	key = track_key(flow);
+	place.tracked = bpf_map_lookup_elem(&counted_calls, &key);
+	may_begin = message->initial && migration_may_start_anew(flow, &place);
+	if (place.tracked && place.tracked->placed && !may_begin) {
+		place.backend = place.tracked->backend;
+		may_begin = !backend_is_alive(place.backend);
+		if (may_begin)
+			place.backend = 0;
+	}
+	if (may_begin && balance_is_new(flow, message, &key)) {
+		place.backend = balance_choose(flow);
+		message->is_placed = place.backend != 0;
+	}
+	if (!place.backend)
+		return false;
+	flow->backend = place.backend;
+	flow->reason = REASON_PLACED_CALL;
+	return true;
+}
+
+/* --- entries */
+
+/* Writes the entry of a call that has none, or a different backend. Returns false if the map is full. If a different
+ * CPU has placed the call at the same time, flow->backend becomes the backend that this CPU has chosen. */
+__noinline int balance_write(struct xdp_md *ctx, struct flow *flow, const struct track_message *message)
+{
+	struct tracked_call call = {.began = track_seconds(), .kind = CALL_IS_INVITE};
+	const struct tracked_call *known;
+	struct tracked_key key;
+
+	if (!flow || !message)
+		return 0;
+	key = track_key(flow);
+	known = bpf_map_lookup_elem(&counted_calls, &key);
+	if (known && !known->ended)
+		balance_add(known->backend, known->placed, -1);
+	if (known && !message->is_placed)
+		call = *known;
+	else
+		track_name(ctx, flow, message, &call);
+	call.backend = flow->backend;
+	call.placed |= message->is_placed;
+	track_update(&call, message, false);
+	if (!known && call.ended)
+		return true;
+	if (bpf_map_update_elem(&counted_calls, &key, &call, known ? BPF_ANY : BPF_NOEXIST)) {
+		known = bpf_map_lookup_elem(&counted_calls, &key);
+		if (known)
+			flow->backend = known->backend;
+		return known != NULL;
+	}
+	if (!call.ended)
+		balance_add(call.backend, call.placed, 1);
+	if (message->is_placed)
+		balance_count(flow->pool, BALANCE_PLACED);
+	return true;
+}
+
+/* Returns whether a call without an entry needs one. */
+static __always_inline bool balance_needs_entry(const struct flow *flow, const struct track_message *message)
+{
+	return message->is_placed || (call_is_sampled(flow->hash) && message->call.kind == CALL_IS_INVITE &&
+					     call_may_begin(message->call.event));
+}
+
+/* Updates the entry of a call for a packet that flow->backend receives. Returns true if the caller must call
+ * balance_write() instead; this function has too little stack left to call it. */
+__noinline int balance_update(const struct flow *flow, const struct track_message *message)
+{
+	struct tracked_call *call;
+	struct tracked_key key;
+	bool was_live;
+
+	if (!flow || !message || !flow->backend || flow->packet.kind == PACKET_ICMP_ERROR || dry_run)
+		return false;
+	key = track_key(flow);
+	call = bpf_map_lookup_elem(&counted_calls, &key);
+	if (!call || message->is_placed)
+		return balance_needs_entry(flow, message);
+	if (flow->verdict != VERDICT_hint && call->backend != flow->backend && message->call.event != CALL_NOTHING)
+		return true;
+	was_live = !call->ended;
+	track_update(call, message, false);
+	if (was_live != !call->ended)
+		balance_add(call->backend, call->placed, was_live ? -1 : 1);
+	return false;
+}
