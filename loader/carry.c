@@ -13,13 +13,16 @@
 #define AT_ONCE 4096
 
 struct carry {
-	bool *pools;    /* [pool_count]: the pool is migrating; same id in the old and the new maps */
-	bool *backends; /* [backend_count]: the backend exists; same id in the old and the new maps */
+	bool *pools;     /* [pool_count]: the pool exists; same id in the old and the new maps */
+	bool *migrating; /* [pool_count]: these pools, if they migrate and the slots are the same in both maps */
+	bool *backends;  /* [backend_count]: the backend exists; same id in the old and the new maps */
 	uint32_t pool_count, backend_count;
-	struct old_map calls, transactions; /* fd < 0: the map does not exist */
-	int new_calls, new_transactions;
+	uint32_t slots;                              /* of the new maps */
+	struct old_map calls, transactions, counted; /* fd < 0: the map does not exist, or is not needed */
+	int new_calls, new_transactions, new_counted;
 	uint32_t since;                   /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
 	uint32_t copied, failed, present; /* tracked calls of this run; `present`: in the new map after the run */
+	uint32_t counted_failed;          /* counted calls of this run that could not be copied */
 };
 
 static const struct old_member of_record[] = {
@@ -36,6 +39,7 @@ static const struct old_member of_call[] = {
 	OLD_MEMBER(tracked_call, dialogs),
 	OLD_MEMBER(tracked_call, kind),
 	OLD_MEMBER(tracked_call, hinted),
+	OLD_MEMBER(tracked_call, placed),
 	OLD_MEMBER(tracked_call, call_id),
 	OLD_MEMBERS_END,
 };
@@ -75,7 +79,7 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 	return slots;
 }
 
-/* Restricts carry->pools to the pools that are migrating in the old maps. Returns true if any pool remains. */
+/* Sets carry->migrating. Returns true if any pool migrates. */
 static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 {
 	uint32_t count;
@@ -83,9 +87,10 @@ static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 		old_map_array(pins_get(pins, PINS_TOP, "pools"), NULL, old_pool, sizeof(*pools), &count, NULL);
 	bool any = false;
 
+	carry->migrating = allocate(carry->pool_count + 1, sizeof(*carry->migrating));
 	for (uint32_t i = 0; i < carry->pool_count; i++) {
-		carry->pools[i] &= pools && i < count && pools[i].migrating;
-		any |= carry->pools[i];
+		carry->migrating[i] = carry->pools[i] && pools && i < count && pools[i].migrating;
+		any |= carry->migrating[i];
 	}
 	free(pools);
 	return any;
@@ -98,44 +103,65 @@ static int get_tracked_calls(const struct pins *pins)
 	return fd == -ENOENT ? pins_get(pins, PINS_TOP, "notes") : fd; /* before ABI 5 */
 }
 
+static void open_tracked(const struct pins *pins, struct carry *carry)
+{
+	carry->new_calls = pins_get(pins, PINS_NEXT, "tracked_calls");
+	carry->new_transactions = pins_get(pins, PINS_NEXT, "transactions");
+	if (old_map_open(&carry->calls, get_tracked_calls(pins), NULL))
+		output_warning("the tracked calls of slots that are migrating cannot be read: some may move");
+	old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions"), NULL); /* since ABI 4 */
+}
+
+/* Maps before ABI 7 have no counted calls. */
+static void open_counted(const struct pins *pins, struct carry *carry)
+{
+	int fd = pins_get(pins, PINS_TOP, "counted_calls");
+
+	if (fd < 0)
+		return;
+	carry->new_counted = pins_get(pins, PINS_NEXT, "counted_calls");
+	if (old_map_open(&carry->counted, fd, NULL))
+		output_warning("the counted calls cannot be read: calls that `balance` has placed may move");
+}
+
 struct carry *carry_begin(const struct pins *pins)
 {
 	struct carry *carry = allocate(1, sizeof(*carry));
 
-	carry->calls.fd = carry->transactions.fd = carry->new_calls = carry->new_transactions = -1;
+	carry->calls.fd = carry->transactions.fd = carry->counted.fd = -1;
+	carry->new_calls = carry->new_transactions = carry->new_counted = -1;
 	carry->pools = compare(pins, "pool_names", old_name, sizeof(struct name), &carry->pool_count);
 	carry->backends =
 		compare(pins, "backend_records", of_record, sizeof(struct backend_record), &carry->backend_count);
-	if (slots_of(pins, PINS_TOP) == slots_of(pins, PINS_NEXT) && is_any_migrating(pins, carry)) {
-		carry->new_calls = pins_get(pins, PINS_NEXT, "tracked_calls");
-		carry->new_transactions = pins_get(pins, PINS_NEXT, "transactions");
-		if (old_map_open(&carry->calls, get_tracked_calls(pins), NULL))
-			output_warning("the tracked calls of slots that are migrating cannot be read: some may move");
-		old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions"), NULL); /* since ABI 4 */
-		return carry;
-	}
-	carry_end(carry);
-	return NULL;
+	carry->slots = slots_of(pins, PINS_NEXT);
+	if (is_any_migrating(pins, carry) && slots_of(pins, PINS_TOP) == carry->slots)
+		open_tracked(pins, carry);
+	open_counted(pins, carry);
+	return carry;
+}
+
+static void close_map(struct old_map *map, int new)
+{
+	old_map_close(map);
+	if (new >= 0)
+		close(new);
 }
 
 void carry_end(struct carry *carry)
 {
-	if (!carry)
-		return;
-	old_map_close(&carry->calls);
-	old_map_close(&carry->transactions);
-	if (carry->new_calls >= 0)
-		close(carry->new_calls);
-	if (carry->new_transactions >= 0)
-		close(carry->new_transactions);
+	close_map(&carry->calls, carry->new_calls);
+	close_map(&carry->transactions, carry->new_transactions);
+	close_map(&carry->counted, carry->new_counted);
+	free(carry->migrating);
 	free(carry->pools);
 	free(carry->backends);
 	free(carry);
 }
 
-static bool is_kept(const struct carry *carry, const struct tracked_key *key, uint32_t backend, uint32_t seen)
+static bool is_kept(
+	const struct carry *carry, const bool *pools, const struct tracked_key *key, uint32_t backend, uint32_t seen)
 {
-	return key->pool < carry->pool_count && carry->pools[key->pool] && backend < carry->backend_count &&
+	return key->pool < carry->pool_count && pools[key->pool] && backend < carry->backend_count &&
 	       carry->backends[backend] && seen >= carry->since;
 }
 
@@ -157,7 +183,7 @@ static void put_call(struct carry *carry, const struct tracked_key *key, const c
 
 	old_map_copy(&carry->calls, value, of_call, (char *)&call);
 	complete(&call);
-	if (!is_kept(carry, key, call.backend, call.seen) ||
+	if (!is_kept(carry, carry->migrating, key, call.backend, call.seen) ||
 		(!bpf_map_lookup_elem(carry->new_calls, key, &newer) && newer.seen > call.seen))
 		return;
 	if (bpf_map_update_elem(carry->new_calls, key, &call, BPF_ANY))
@@ -173,9 +199,22 @@ static void put_transaction(struct carry *carry, const struct tracked_key *key, 
 	struct transaction transaction = {0}, newer;
 
 	old_map_copy(&carry->transactions, value, of_transaction, (char *)&transaction);
-	if (is_kept(carry, key, transaction.backend, transaction.seen) &&
+	if (is_kept(carry, carry->migrating, key, transaction.backend, transaction.seen) &&
 		(bpf_map_lookup_elem(carry->new_transactions, key, &newer) || newer.seen <= transaction.seen))
 		bpf_map_update_elem(carry->new_transactions, key, &transaction, BPF_ANY);
+}
+
+/* The number of slots may differ. The daemon adds up the numbers of calls in backend_loads. */
+static void put_counted(struct carry *carry, const struct tracked_key *key, const char *value)
+{
+	struct tracked_key new_key = {.hash = key->hash, .pool = key->pool, .slot = key->hash & (carry->slots - 1)};
+	struct tracked_call call = {0}, newer;
+
+	old_map_copy(&carry->counted, value, of_call, (char *)&call);
+	if (!is_kept(carry, carry->pools, key, call.backend, call.seen) ||
+		(!bpf_map_lookup_elem(carry->new_counted, &new_key, &newer) && newer.seen > call.seen))
+		return;
+	carry->counted_failed += bpf_map_update_elem(carry->new_counted, &new_key, &call, BPF_ANY) != 0;
 }
 
 typedef void visit_entry(struct carry *carry, const struct tracked_key *key, const char *value);
@@ -193,7 +232,7 @@ static void visit_all(struct carry *carry, int map, size_t value_size, visit_ent
 
 		error = bpf_map_lookup_batch(map, from, &batch, keys, values, &count, NULL);
 		if (error && error != -ENOENT) {
-			output_warning("cannot read all tracked calls: %s; some may move", output_errno(error));
+			output_warning("cannot read all calls: %s; some may move", output_errno(error));
 			break;
 		}
 		from = &batch;
@@ -220,7 +259,7 @@ static void count_present(struct carry *carry, const struct tracked_key *key, co
  * After the first run, the new map contains only copied calls, because no packet uses the map yet. */
 static uint32_t count_missing(struct carry *carry)
 {
-	if (carry->since)
+	if (carry->since || carry->new_calls < 0)
 		return carry->failed;
 	visit_all(carry, carry->new_calls, sizeof(struct tracked_call), count_present);
 	return carry->failed + carry->copied - carry->present;
@@ -230,11 +269,14 @@ void carry_run(struct carry *carry)
 {
 	uint32_t now = clock_seconds(), missing;
 
-	if (!carry)
-		return;
-	carry->copied = carry->failed = carry->present = 0;
+	carry->copied = carry->failed = carry->present = carry->counted_failed = 0;
 	copy(carry, &carry->calls, put_call);
 	copy(carry, &carry->transactions, put_transaction);
+	copy(carry, &carry->counted, put_counted);
+	if (carry->counted_failed)
+		output_warning("%u counted calls do not fit into the new map: calls that `balance` has placed may move "
+			       "(see `limits: counted_calls`)",
+			carry->counted_failed);
 	missing = count_missing(carry);
 	if (missing)
 		output_warning("%u of %u tracked calls do not fit into the new map and may move (see `limits: "

@@ -75,6 +75,7 @@ struct contract config_file_contract(const struct config *config)
 		.services = config->limits.services,
 		.backends = config->limits.backends,
 		.tracked_calls = config->limits.tracked_calls,
+		.counted_calls = config->limits.counted_calls,
 		.guarded_sources = config->limits.guarded_sources,
 	};
 }
@@ -95,6 +96,7 @@ int config_file_refuse(const struct contract *pinned, const struct contract *wan
 		{"services", pinned->services, wanted->services},
 		{"backends", pinned->backends, wanted->backends},
 		{"tracked_calls", pinned->tracked_calls, wanted->tracked_calls},
+		{"counted_calls", pinned->counted_calls, wanted->counted_calls},
 		{"guarded_sources", pinned->guarded_sources, wanted->guarded_sources},
 	};
 	size_t i;

@@ -245,10 +245,11 @@ static json_t *describe_decap(struct status *status)
 
 static json_t *describe_contract(const struct contract *contract)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "version", (json_int_t)contract->version, "slots",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "version", (json_int_t)contract->version, "slots",
 		(json_int_t)contract->slots, "pools", (json_int_t)contract->pools, "services",
 		(json_int_t)contract->services, "backends", (json_int_t)contract->backends, "tracked_calls",
-		(json_int_t)contract->tracked_calls, "guarded_sources", (json_int_t)contract->guarded_sources);
+		(json_int_t)contract->tracked_calls, "counted_calls", (json_int_t)contract->counted_calls,
+		"guarded_sources", (json_int_t)contract->guarded_sources);
 }
 
 static int collect(struct status *status, const char *dir, enum program_kind kind)

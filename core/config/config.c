@@ -12,9 +12,9 @@
 /* --- limits */
 
 static const struct config_limits default_limits = {DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS,
-	DEFAULT_TRACKED_CALLS, DEFAULT_GUARDED_SOURCES};
+	DEFAULT_TRACKED_CALLS, DEFAULT_COUNTED_CALLS, DEFAULT_GUARDED_SOURCES};
 static const struct config_limits highest_limits = {
-	MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS, MAX_TRACKED_CALLS, MAX_GUARDED_SOURCES};
+	MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS, MAX_TRACKED_CALLS, MAX_COUNTED_CALLS, MAX_GUARDED_SOURCES};
 
 static void read_limit(struct reader *reader, const struct node *value, void *object)
 {
@@ -51,6 +51,10 @@ const struct key config_limit_keys[] = {
 	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS), .old_name = "notes",
 		.help = "Maximum number of calls that can be tracked while slots migrate. When the map is full, the "
 			"kernel forgets the call that has been silent longest. A call takes about 150 bytes."},
+	{LIMIT(counted_calls, read_limit, MIN_COUNTED_CALLS, MAX_COUNTED_CALLS),
+		.help = "Maximum number of calls that can be counted at the same time. One of 64 calls is counted. "
+			"When "
+			"the map is full, new calls are not counted. A call takes about 150 bytes."},
 	{LIMIT(guarded_sources, read_limit, MIN_GUARDED_SOURCES, MAX_GUARDED_SOURCES),
 		.help = "Maximum number of sources whose packets the guard can limit at the same time. With more "
 			"sources, the guard forgets some of them. A source takes 64 bytes."},

@@ -122,6 +122,7 @@ struct config_limits {
 	uint32_t services; /* each VIP of a service counts: it needs an entry in the services map */
 	uint32_t backends;
 	uint32_t tracked_calls;
+	uint32_t counted_calls;
 	uint32_t guarded_sources;
 };
 
@@ -221,6 +222,9 @@ struct config_backend *config_find_backend(const struct config_pool *pool, const
 
 /* How packets reach a backend: by its own `forward:`, or by that of its pool. */
 enum forward_method config_backend_forward(const struct config_pool *pool, const struct config_backend *backend);
+
+/* Does a service of this pool (an index) have the protocol and affinity with which the program counts calls? */
+bool config_pool_is_counted(const struct config *config, size_t pool);
 
 /* A deep copy. */
 struct config *config_copy(const struct config *config);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Look-ups in a configuration, copying and freeing it. */
+#include <netinet/in.h>
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
@@ -48,6 +49,18 @@ struct config_backend *config_find_backend(const struct config_pool *pool, const
 enum forward_method config_backend_forward(const struct config_pool *pool, const struct config_backend *backend)
 {
 	return backend->forward ? backend->forward : pool->forward;
+}
+
+bool config_pool_is_counted(const struct config *config, size_t pool)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+
+		if (service->protocol == IPPROTO_UDP && service->affinity == AFFINITY_CALL_ID &&
+			config_service_uses_pool(service, pool))
+			return true;
+	}
+	return false;
 }
 
 /* --- copies */

@@ -116,9 +116,9 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-/* If a different backend gets the id of a removed backend, it must not get the tracked calls of the removed backend.
- * Tracked calls have an effect only while a slot migrates. */
-static void forget_tracked_calls(struct draft *draft)
+/* If a different backend gets the id of a removed backend, it must not get the calls of the removed backend. Tracked
+ * calls have an effect only while a slot migrates. */
+static void forget_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
 	bool *reassigned = allocate(desired->contract.backends + 1, sizeof(*reassigned)), any = false;
@@ -131,6 +131,8 @@ static void forget_tracked_calls(struct draft *draft)
 	}
 	if (any && image_is_migrating(running))
 		plan_add_step(draft, PLAN_TRACKED_CALLS, 0, reassigned);
+	if (any)
+		plan_add_step(draft, PLAN_COUNTED_CALLS, 0, reassigned);
 }
 
 static void put_backends(struct draft *draft)
@@ -266,7 +268,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
 
 	plan_names(&draft);
-	forget_tracked_calls(&draft);
+	forget_calls(&draft);
 	plan_nat(&draft);
 	put_backends(&draft);
 	put_pools(&draft);
@@ -362,9 +364,10 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 		running->backend_surges[step->index] = *(const struct surge *)step->value;
 		break;
 	case PLAN_TRACKED_CALLS:
+	case PLAN_COUNTED_CALLS:
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 	case PLAN_GUARD_ZERO:
-		break; /* tracked calls and counters are not part of the image */
+		break; /* calls and counters are not part of the image */
 	}
 }

@@ -13,6 +13,7 @@ enum plan_kind {
 	PLAN_POOL_NAME,       /* pool_names[index] */
 	PLAN_TRACKED_CALLS,   /* deletes the tracked calls of the backend ids that are true in `value`, a bool[] by id:
 				 these ids now belong to different backends */
+	PLAN_COUNTED_CALLS,   /* the same for counted calls */
 	PLAN_BACKEND_ZERO,    /* all counters of the backend `index` = 0: the id now belongs to a different backend */
 	PLAN_SERVICE_ZERO,    /* all counters of the service `index` = 0 */
 	PLAN_BACKEND,         /* backends[index] */
@@ -35,8 +36,9 @@ enum plan_kind {
 struct plan_step {
 	enum plan_kind kind;
 	uint32_t index;
-	const void *key; /* key and value point into one of the images (the value of PLAN_TRACKED_CALLS points into the
-			    plan) */
+	/* Key and value point into one of the images. The values of PLAN_TRACKED_CALLS and PLAN_COUNTED_CALLS point
+	 * into the plan. */
+	const void *key;
 	const void *value;
 	struct slots *slots; /* the value of PLAN_TABLE and PLAN_PREVIOUS_OWNERS */
 	struct pool pool;    /* the value of PLAN_POOL */

@@ -154,6 +154,8 @@ static void put_daemon(struct text *text, const struct metrics *metrics)
 	put_family(text, &metric_texts[METRIC_daemon_longest_turn_seconds]);
 	put_real(text, METRIC_daemon_longest_turn_seconds, NO_LABELS, metrics->longest_turn / 1000.0);
 	put_single(text, METRIC_daemon_reconcile_pending, metrics->reconcile_pending);
+	put_single(text, METRIC_counted_calls, metrics->counted_calls);
+	put_single(text, METRIC_counted_calls_limit, metrics->counted_calls_limit);
 	put_single(text, METRIC_tracked_calls_limit, metrics->tracked_calls_limit);
 }
 
@@ -374,7 +376,9 @@ static const struct row backend_rows[] = {
 	BACKEND_ROW(migrating_slots, gaining, 0, "direction", "gaining"),
 	BACKEND_ROW(migrating_slots, losing, 0, "direction", "losing"),
 	BACKEND_ROW(migrating_slots, releasing, 0, "direction", "releasing"),
-	BACKEND_ROW(tracked_calls, calls, 0, NULL, NULL),
+	BACKEND_ROW(calls, calls, 0, NULL, NULL),
+	BACKEND_ROW(calls_error, calls_error, 0, NULL, NULL),
+	BACKEND_ROW(tracked_calls, tracked_calls, 0, NULL, NULL),
 	BACKEND_ROW(tracked_connections, connections, 0, NULL, NULL),
 	BACKEND_ROW(probes, passed, 0, "result", "passed"),
 	BACKEND_ROW(probes, failed, 0, "result", "failed"),
@@ -393,7 +397,10 @@ static void put_backend_row(struct text *text, const struct metrics *metrics, co
 	for (size_t i = 0; i < metrics->backend_count; i++) {
 		const struct metrics_backend *backend = &metrics->backends[i];
 		uint64_t value = *(const uint64_t *)((const char *)backend + row->member);
+		bool is_call = row->metric == METRIC_backend_calls || row->metric == METRIC_backend_calls_error;
 
+		if (is_call && !backend->calls_known)
+			continue;
 		if (row->divisor && value)
 			put_real(text, row->metric, labels_of(backend, row->label), (double)value / row->divisor);
 		else if (!row->divisor)

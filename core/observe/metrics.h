@@ -31,6 +31,8 @@ enum metric_type {
 	X(capture_lost_messages, COUNTER, "reason",                                                                    \
 		"SIP messages that the capture server did not receive; reason: ring_full, incomplete, too_long, "      \
 		"unsent or refused; refused ones are also counted as sent")                                            \
+	X(counted_calls, GAUGE, "", "Entries of the map of counted calls")                                             \
+	X(counted_calls_limit, GAUGE, "", "Entries for which the map of counted calls has room")                       \
 	X(tracked_calls_limit, GAUGE, "", "Calls that the balancer can track during migrations")                       \
 	X(guard_packets, COUNTER, "guard, rule, result",                                                               \
 		"Packets to which a rule of the guard applied; result: dropped, refused (dropped, and answered with "  \
@@ -60,6 +62,8 @@ enum metric_type {
 	X(backend_share_ratio, GAUGE, "pool, backend", "Share of the slots of the pool that the backend owns, 0 to 1") \
 	X(backend_migrating_slots, GAUGE, "pool, backend, direction",                                                  \
 		"Slots that migrate; direction: gaining, losing or releasing")                                         \
+	X(backend_calls, GAUGE, "pool, backend", "Live calls, counted or estimated from a sample")                     \
+	X(backend_calls_error, GAUGE, "pool, backend", "Error of the estimate of live calls (95 per cent); 0: exact")  \
 	X(backend_tracked_calls, GAUGE, "pool, backend", "Calls that are tracked during a migration")                  \
 	X(backend_tracked_connections, GAUGE, "pool, backend", "TCP connections that are tracked during a migration")  \
 	X(backend_probes, COUNTER, "pool, backend, result", "Health probes; result: passed or failed")                 \
@@ -125,7 +129,8 @@ struct metrics_backend {
 	char pool[NAME_SIZE], name[NAME_SIZE];
 	enum backend_state state;
 	double share; /* 0 to 1 */
-	uint64_t weight, gaining, losing, releasing, calls, connections;
+	uint64_t weight, gaining, losing, releasing, calls, calls_error, tracked_calls, connections;
+	bool calls_known; /* else no metric of calls */
 	uint64_t passed, failed, latency_last, latency_mean, latency_p95;
 	struct backend_traffic traffic;
 	struct backend_return returned;
@@ -144,7 +149,8 @@ struct metrics_result {
 struct metrics {
 	const char *version;
 	uint64_t started; /* s since the epoch */
-	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, tracked_calls_limit;
+	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, tracked_calls_limit, counted_calls,
+		counted_calls_limit;
 	struct verdict_counters verdicts;
 	struct metrics_result punts[METRICS_PUNTS + 1];
 	uint64_t captured;

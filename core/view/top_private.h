@@ -7,6 +7,7 @@
 enum top_cell {
 	TOP_TEXT,
 	TOP_NUMBER,
+	TOP_ESTIMATE, /* a number of calls, with a mark if the row has `calls_error` */
 	TOP_PERCENT,
 	TOP_MILLISECONDS, /* of a value in microseconds; 0 is unknown */
 };

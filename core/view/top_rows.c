@@ -20,7 +20,7 @@ const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS] =
 				{"PKT/S", "packets", TOP_NUMBER, 0},
 				{"BIT/S", "bits", TOP_NUMBER, 2},
 				{"RTT", "latency", TOP_MILLISECONDS, 4},
-				{"CALLS", "calls", TOP_NUMBER, 5},
+				{"CALLS", "calls", TOP_ESTIMATE, 5},
 				{0},
 			},
 		[TOP_POOLS] =
@@ -32,7 +32,7 @@ const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS] =
 				{"REG/S", "registers", TOP_NUMBER, 5},
 				{"PKT/S", "packets", TOP_NUMBER, 0},
 				{"BIT/S", "bits", TOP_NUMBER, 3},
-				{"CALLS", "calls", TOP_NUMBER, 4},
+				{"CALLS", "calls", TOP_ESTIMATE, 4},
 				{0},
 			},
 		[TOP_SERVICES] =
@@ -122,12 +122,12 @@ json_t *top_backend_rows(const json_t *rates, const json_t *backends)
 	{
 		const json_t *rate = rates_find(traffic, text_of(backend, "pool"), text_of(backend, "name"), i);
 		const char *state = text_of(backend, "state");
-		json_t *row = json_pack("{s:O?, s:O?, s:o, s:O?, s:O?, s:O?, s:O?, s:b}", "pool",
+		json_t *row = json_pack("{s:O?, s:O?, s:o, s:O?, s:O?, s:O?, s:O?, s:O?, s:b}", "pool",
 			json_object_get(backend, "pool"), "name", json_object_get(backend, "name"), "state",
 			state_text(backend), "share", json_object_get(backend, "share"), "slots",
 			json_object_get(backend, "slots"), "latency", json_object_get(backend, "latency_mean"), "calls",
-			json_object_get(backend, "calls"), "alert",
-			!strcmp(state, "down") || !strcmp(state, "unreachable"));
+			json_object_get(backend, "calls"), "calls_error", json_object_get(backend, "calls_error"),
+			"alert", !strcmp(state, "down") || !strcmp(state, "unreachable"));
 
 		add_traffic(row, rate);
 		json_object_set(row, "invites", json_object_get(rate, "initial_invite"));
@@ -168,6 +168,7 @@ json_t *top_pool_rows(const json_t *backend_rows)
 		add_member(row, "packets", backend);
 		add_member(row, "bits", backend);
 		add_member(row, "calls", backend);
+		add_member(row, "calls_error", backend);
 	}
 	json_array_foreach(rows, i, row)
 	{
@@ -270,6 +271,14 @@ char *top_ascii(const char *text, char out[TOP_CELL_SIZE])
 	return out;
 }
 
+/* "~820" for an estimate, "820" for an exact number. */
+static void estimate_text(double number, bool is_estimate, char out[TOP_CELL_SIZE])
+{
+	char text[TOP_CELL_SIZE];
+
+	snprintf(out, TOP_CELL_SIZE, "%s%.32s", is_estimate ? "~" : "", top_number_text(number, text));
+}
+
 char *top_cell_text(const struct top_column *column, const json_t *row, char out[TOP_CELL_SIZE])
 {
 	const json_t *value = json_object_get(row, column->key);
@@ -284,6 +293,8 @@ char *top_cell_text(const struct top_column *column, const json_t *row, char out
 		snprintf(out, TOP_CELL_SIZE, "%.1fms", number / 1000);
 	else if (column->cell == TOP_NUMBER && json_is_number(value))
 		top_number_text(number, out);
+	else if (column->cell == TOP_ESTIMATE && json_is_number(value))
+		estimate_text(number, json_number_value(json_object_get(row, "calls_error")) > 0, out);
 	return *out ? out : strcpy(out, "-");
 }
 

@@ -19,9 +19,32 @@ static void put_list(FILE *out, const json_t *list)
 	}
 }
 
-static void put_cell(FILE *out, enum cell cell, const json_t *value)
+static void put_number(FILE *out, const json_t *value)
 {
-	switch (cell) {
+	if (json_is_integer(value))
+		fprintf(out, "%lld", (long long)json_integer_value(value));
+	else if (json_is_real(value))
+		fprintf(out, "%.1f", json_real_value(value));
+}
+
+static void put_estimate(FILE *out, const char *name, const json_t *row)
+{
+	char name_of_error[64];
+	json_int_t error;
+
+	snprintf(name_of_error, sizeof(name_of_error), "%s_error", name);
+	error = json_integer_value(json_object_get(row, name_of_error));
+	fputs(error ? "~" : "", out);
+	put_number(out, json_object_get(row, name));
+	if (error)
+		fprintf(out, " ±%lld", (long long)error);
+}
+
+static void put_cell(FILE *out, const struct column *column, const json_t *row)
+{
+	const json_t *value = json_object_get(row, column->key);
+
+	switch (column->cell) {
 	case CELL_TEXT:
 		text_put(out, json_is_string(value) ? json_string_value(value) : "", "");
 		break;
@@ -32,10 +55,10 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 		fputs(json_is_true(value) ? "yes" : "no", out);
 		break;
 	case CELL_NUMBER:
-		if (json_is_integer(value))
-			fprintf(out, "%lld", (long long)json_integer_value(value));
-		else if (json_is_real(value))
-			fprintf(out, "%.1f", json_real_value(value));
+		put_number(out, value);
+		break;
+	case CELL_ESTIMATE:
+		put_estimate(out, column->key, row);
 		break;
 	case CELL_PERCENT:
 		if (json_is_number(value))
@@ -65,7 +88,7 @@ static char *cell_text(const struct column *column, const json_t *row)
 
 	if (!out)
 		return NULL;
-	put_cell(out, column->cell, json_object_get(row, column->key));
+	put_cell(out, column, row);
 	if (ftell(out) == 0)
 		fputc('-', out);
 	fclose(out);

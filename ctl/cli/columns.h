@@ -11,6 +11,7 @@ enum cell {
 	CELL_LIST, /* texts, separated by commas */
 	CELL_YES,  /* "yes" or "no" */
 	CELL_NUMBER,
+	CELL_ESTIMATE, /* a number; "~640 ±320" if the row also has the key with "_error" appended, and it is not 0 */
 	CELL_PERCENT,
 	CELL_USEC,    /* microseconds, printed as milliseconds; 0 is empty */
 	CELL_SECONDS, /* a duration; null is empty */

@@ -45,7 +45,7 @@ static const struct column backend_columns[] = {
 	{"STATE", "state", CELL_TEXT},
 	{"SHARE", "share", CELL_PERCENT},
 	{"MIGRATING", "migrating", CELL_TEXT},
-	{"CALLS", "calls", CELL_NUMBER},
+	{"CALLS", "calls", CELL_ESTIMATE},
 	{"CONNS", "connections", CELL_NUMBER},
 	{"PROBE RTT", "latency_mean", CELL_USEC},
 	{"PACKETS", "packets", CELL_NUMBER},

@@ -46,7 +46,7 @@ bool wait_until_empty(struct output *output, struct client *client, const char *
 		failed = client_ask(client, request, &reply) < 0;
 		line = failed ? NULL : find(&reply, backend);
 		empty = !failed && (!line || (!removed && json_is_true(json_object_get(line, "empty"))));
-		calls = json_integer_value(json_object_get(line, "calls"));
+		calls = json_integer_value(json_object_get(line, "tracked_calls"));
 		connections = json_integer_value(json_object_get(line, "connections"));
 		protocol_reply_free(&reply);
 	}

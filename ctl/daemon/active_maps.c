@@ -331,6 +331,7 @@ static struct config *running_config(const struct daemon *daemon, const struct m
 	config->limits.services = contract->services;
 	config->limits.backends = contract->backends;
 	config->limits.tracked_calls = contract->tracked_calls;
+	config->limits.counted_calls = contract->counted_calls;
 	config->limits.guarded_sources = contract->guarded_sources;
 	return config;
 }

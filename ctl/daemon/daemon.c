@@ -8,6 +8,7 @@
 #include "active_maps.h"
 #include "ctl/daemon/control/commands.h"
 #include "ctl/daemon/capture/capture_sender.h"
+#include "counted_calls.h"
 #include "tracked_calls.h"
 #include "ctl/maps/clock.h"
 #include "daemon.h"
@@ -262,6 +263,7 @@ static void tick_job(void *data)
 
 	daemon->tick_queued = false;
 	active_maps_update(daemon);
+	counted_calls_sweep(daemon->counted_calls, daemon);
 	if (drain_remove_empty(daemon->drain, daemon)) {
 		daemon_watch_neighbours(daemon);
 		daemon->unreconciled = true;
@@ -333,6 +335,7 @@ int daemon_start(struct daemon *daemon)
 
 	daemon->desired = desired_new();
 	daemon->calls = tracked_calls_new();
+	daemon->counted_calls = counted_calls_new();
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
 	daemon->guard_watch = guard_watch_new();
@@ -412,6 +415,7 @@ void daemon_stop(struct daemon *daemon)
 	guard_lists_free(daemon->guard_lists);
 	guard_blocks_free(daemon->guard_blocks);
 	tracked_calls_free(daemon->calls);
+	counted_calls_free(daemon->counted_calls);
 	farm_free(daemon->farm);
 	image_free(daemon->running);
 	maps_close(daemon->maps);

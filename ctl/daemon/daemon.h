@@ -30,6 +30,7 @@ struct daemon {
 	struct probe_namespace *probe_namespace;
 	struct probes *probes;
 	struct tracked_calls *calls;
+	struct counted_calls *counted_calls;
 	struct drain *drain;
 	struct floods *floods;
 	struct guard_watch *guard_watch;

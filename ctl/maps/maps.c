@@ -43,6 +43,11 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_TRACKED_CALLS] = "tracked_calls",
 	[MAP_TRANSACTIONS] = "transactions",
+	[MAP_COUNTED_CALLS] = "counted_calls",
+	[MAP_BACKEND_LOADS] = "backend_loads",
+	[MAP_BALANCES] = "balances",
+	[MAP_NEW_CALLS] = "new_calls",
+	[MAP_BALANCE_COUNTERS] = "balance_counters",
 	[MAP_ADDED] = "added_backends",
 	[MAP_HEAVY_SOURCES] = "heavy_sources",
 	[MAP_HEAVY_CALL_IDS] = "heavy_call_ids",
@@ -132,6 +137,11 @@ int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SI
 		if (maps->fd[i] < 0)
 			result = explain_missing(directory, map_names[i], maps->fd[i], error);
 	}
+	if (!result) {
+		result = maps_open_loads(maps);
+		if (result)
+			explain_missing(directory, map_names[MAP_BACKEND_LOADS], result, error);
+	}
 	if (result) {
 		maps_close(maps);
 		maps = NULL;
@@ -144,6 +154,7 @@ void maps_close(struct maps *maps)
 {
 	if (!maps)
 		return;
+	maps_close_loads(maps);
 	for (int i = 0; i < MAP_COUNT; i++)
 		if (maps->fd[i] >= 0)
 			close(maps->fd[i]);
@@ -467,6 +478,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_SERVICE_NAME] = MAP_SERVICE_NAMES,
 		[PLAN_POOL_NAME] = MAP_POOL_NAMES,
 		[PLAN_TRACKED_CALLS] = MAP_TRACKED_CALLS,
+		[PLAN_COUNTED_CALLS] = MAP_COUNTED_CALLS,
 		[PLAN_BACKEND_ZERO] = MAP_BACKEND_TRAFFIC,
 		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
 		[PLAN_BACKEND] = MAP_BACKENDS,
@@ -490,6 +502,8 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	switch (step->kind) {
 	case PLAN_TRACKED_CALLS:
 		return maps_forget_reassigned(maps, step->value);
+	case PLAN_COUNTED_CALLS:
+		return maps_forget_counted(maps, step->value);
 	case PLAN_BACKEND_ZERO:
 		return zero_backend(maps, step->index);
 	case PLAN_SERVICE_ZERO:

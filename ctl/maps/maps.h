@@ -68,6 +68,32 @@ int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *v
 /* The backend of the tracked call, or of the tracked transaction, with this hash. 0, or -ENOENT. */
 int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend);
 
+/* The live calls of a backend in counted_calls. */
+struct maps_load {
+	uint32_t sampled; /* each of them stands for CALL_SAMPLE calls */
+	uint32_t placed;
+};
+
+struct maps_load maps_load(const struct maps *maps, uint32_t backend);
+
+/* Adds to these numbers, together with the additions of the program in the kernel. */
+void maps_add_load(const struct maps *maps, uint32_t backend, int32_t sampled, int32_t placed);
+
+/* Reads the next part of counted_calls, at most COUNTED_BATCH entries. *cursor is 0 before the first part and at the
+ * end. The number of entries, or -errno. */
+#define COUNTED_BATCH 4096
+int maps_next_counted_calls(
+	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls);
+
+/* Deletes a counted call that `is_over(call, data)` still accepts at that time, and corrects the load of its
+ * backend. */
+typedef bool maps_is_over(const struct tracked_call *call, const void *data);
+void maps_delete_counted_call(
+	const struct maps *maps, const struct tracked_key *key, maps_is_over *is_over, const void *data);
+
+/* The counters of a pool, summed over CPUs; all zero on an error. 0 or -errno. */
+int maps_balance_counters(const struct maps *maps, uint32_t pool, struct balance_counters *out);
+
 /* Begins the next interval of `heavy_sources` and `heavy_call_ids`. `ended` receives the number of the interval that
  * this ends. 0 or -errno. */
 int maps_begin_interval(const struct maps *maps, uint32_t *ended);

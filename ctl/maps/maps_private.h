@@ -34,6 +34,11 @@ enum map {
 	MAP_VERDICTS,
 	MAP_TRACKED_CALLS,
 	MAP_TRANSACTIONS,
+	MAP_COUNTED_CALLS,
+	MAP_BACKEND_LOADS,
+	MAP_BALANCES,
+	MAP_NEW_CALLS,
+	MAP_BALANCE_COUNTERS,
 	MAP_ADDED,
 	MAP_HEAVY_SOURCES,
 	MAP_HEAVY_CALL_IDS,
@@ -60,6 +65,7 @@ struct maps {
 	uint32_t contract_id; /* the kernel's id of the contract map */
 	struct contract contract;
 	int cpus;
+	struct backend_load *loads; /* the map backend_loads in memory */
 };
 
 /* The kernel's id of a map; 0 on failure. */
@@ -71,6 +77,13 @@ int maps_sum_counters(const struct maps *maps, enum map map, uint32_t id, void *
 /* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is reused for a different backend. `reassigned`
  * has one element for each backend id. 0 or -errno. */
 int maps_forget_reassigned(const struct maps *maps, const bool *reassigned);
+
+/* PLAN_COUNTED_CALLS: the same for counted calls. 0 or -errno. */
+int maps_forget_counted(const struct maps *maps, const bool *reassigned);
+
+/* Maps backend_loads into memory, and unmaps it. 0 or -errno. */
+int maps_open_loads(struct maps *maps);
+void maps_close_loads(struct maps *maps);
 
 /* PLAN_PREVIOUS_OWNERS: writes the previous owner of each slot of a pool, and deletes the tracked calls of
  * earlier migrations. 0 or -errno. */

@@ -168,30 +168,69 @@ static uint32_t *count_slots(const struct image *image, uint32_t pool)
 	return counts;
 }
 
-static json_t *backend_json(const struct maps *maps, const struct image *image, uint32_t id, uint32_t slots)
+json_t *maps_report_calls(const struct call_estimate *calls)
+{
+	if (!calls->known)
+		return json_pack("{s:n, s:n}", "calls", "calls_error");
+	return json_pack("{s:I, s:I}", "calls", (json_int_t)calls->calls, "calls_error", (json_int_t)calls->error);
+}
+
+/* See config_pool_is_counted(). */
+static bool is_counted(const struct image *image, uint32_t pool)
+{
+	struct hash_map_entry entry;
+	size_t cursor = 0;
+
+	while (hash_map_next(image->maps[IMAGE_SERVICES], &cursor, &entry)) {
+		const struct service_key *key = entry.key;
+		const struct service *service = entry.value;
+		bool uses_pool = false;
+
+		for (int method = 0; method < METHOD_COUNT; method++)
+			uses_pool |= service->pool[method] == pool;
+		if (uses_pool && key->protocol == IPPROTO_UDP && service->affinity == AFFINITY_CALL_ID)
+			return true;
+	}
+	return false;
+}
+
+static struct call_estimate calls_of(const struct maps *maps, uint32_t id)
+{
+	const struct maps_load load = maps_load(maps, id);
+
+	return call_estimate(load.sampled, load.placed, false);
+}
+
+static json_t *backend_json(
+	const struct maps *maps, const struct image *image, uint32_t id, uint32_t slots, bool is_counted)
 {
 	const struct backend_record *record = &image->records[id];
+	const struct call_estimate calls = is_counted ? calls_of(maps, id) : (struct call_estimate){0};
 	const struct backend *backend = &image->backends[id];
 	char interface[IF_NAMESIZE] = "", mac[MAC_TEXT_SIZE] = "";
 	struct backend_traffic traffic;
+	json_t *object, *numbers = maps_report_calls(&calls);
 
 	maps_backend_traffic(maps, id, &traffic);
 	if (backend->forward) {
 		if_indextoname(backend->ifindex, interface);
 		mac_format(&backend->next_hop, mac);
 	}
-	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I, s:s, s:s}", "pool", record->pool,
-		"name", record->name, "address", maps_report_address(&record->address), "weight", record->weight,
-		"forward", config_forward_name(backend->forward), "admin", farm_admin_name(record), "state",
-		farm_state_name(record->state), "since", (json_int_t)record->since, "share",
+	object = json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I, s:s, s:s}", "pool",
+		record->pool, "name", record->name, "address", maps_report_address(&record->address), "weight",
+		record->weight, "forward", config_forward_name(backend->forward), "admin", farm_admin_name(record),
+		"state", farm_state_name(record->state), "since", (json_int_t)record->since, "share",
 		100.0 * slots / image->contract.slots, "slots", (json_int_t)slots, "packets",
 		(json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface, "mac", mac);
+	json_object_update(object, numbers);
+	json_decref(numbers);
+	return object;
 }
 
 json_t *maps_report_backend_list(const struct maps *maps, const struct image *image, const struct request *request)
 {
 	json_t *list = json_array();
-	bool found = false;
+	bool found = false, counted;
 
 	for (uint32_t pool = 0; pool < image->contract.pools; pool++) {
 		const char *name = image->pool_names[pool].name;
@@ -201,8 +240,9 @@ json_t *maps_report_backend_list(const struct maps *maps, const struct image *im
 			continue;
 		found = true;
 		slots = count_slots(image, pool);
+		counted = is_counted(image, pool);
 		for (uint32_t id = 0; (id = next_backend(image, name, id));)
-			json_array_append_new(list, backend_json(maps, image, id, slots[id]));
+			json_array_append_new(list, backend_json(maps, image, id, slots[id], counted));
 		free(slots);
 	}
 	if (found || !request->pool)

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include "core/control/protocol.h"
+#include "core/farm/call_estimate.h"
 #include "maps.h"
 
 /* Every verdict, as bpf/verdicts.h describes it. */
@@ -33,6 +34,9 @@ extern const struct counter_text maps_report_backend_counters[BACKEND_COUNTER_CO
 
 /* The class of a response counter: "1xx" to "6xx" or "invalid", to be freed with json_decref(). */
 json_t *maps_report_class(const struct counter_text *counter);
+
+/* `calls` and `calls_error` of a backend; null if they are unknown. */
+json_t *maps_report_calls(const struct call_estimate *calls);
 
 json_t *maps_report_address(const struct address *address);
 

@@ -159,7 +159,7 @@ attach() {
 	is "... all maps, the program and the link are pinned" "$(pins)" "$MAPS links/eth0"
 	is "the map contract contains the limits of the file" \
 		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version, .filled)')" \
-		'{"slots":1024,"pools":3,"services":5,"backends":7,"tracked_calls":262144,"guarded_sources":262144}'
+		'{"slots":1024,"pools":3,"services":5,"backends":7,"tracked_calls":262144,"counted_calls":65536,"guarded_sources":262144}'
 	is "services has twice the entries of the limit, for a reload" "$(map_entries services)" 10
 	is "tables has two entries per pool" "$(map_entries tables)" 6
 	is "... of 2 bytes per slot" "$(lab_in balancer bpftool -j map show pinned $PINS/tables | jq .bytes_value)" 2048
@@ -454,7 +454,7 @@ decap() {
 	is "... for the addresses of the interface except link-local ones, and for the address of --address" "$(tunnel_ends)" \
 		"10.0.0.2 10.0.0.33 10.9.9.9 192.0.2.10 2001:db8::2 2001:db8:f::10"
 	is "... the pins are beside those of the balancer" "$(pins)" \
-		"${MAPS/contract/contract $DECAP_MAPS} decap_links/eth0 links/eth1"
+		"${MAPS/counted_calls/counted_calls $DECAP_MAPS} decap_links/eth0 links/eth1"
 	check "packets pass" answers_pings
 	check "... and are counted" [ "$(lab_verdict not_tunnelled balancer decap_verdicts)" -ge 2 ]
 	fails "an interface without an address" "lan.7 has no address" attach --program decap lan.7

@@ -23,7 +23,7 @@ upgrade() {
 }
 
 tracks() {
-	lab_ctl --json backend list | jq -e "[.[].calls] | add >= $1"
+	lab_ctl --json backend list | jq -e "[.[].tracked_calls] | add >= $1"
 }
 
 # field NAME FILTER: prints a field of a backend.

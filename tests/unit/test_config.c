@@ -133,6 +133,7 @@ Test(config, limits_have_the_defaults_of_the_map_contract)
 	cr_expect(config->limits.slots == DEFAULT_SLOTS && config->limits.pools == DEFAULT_POOLS);
 	cr_expect(config->limits.services == DEFAULT_SERVICES && config->limits.backends == DEFAULT_BACKENDS);
 	cr_expect(config->limits.tracked_calls == DEFAULT_TRACKED_CALLS);
+	cr_expect(config->limits.counted_calls == DEFAULT_COUNTED_CALLS);
 	cr_expect(config->limits.guarded_sources == DEFAULT_GUARDED_SOURCES);
 	config_free(config);
 }

@@ -10,7 +10,8 @@
 static const char base[] =
 	"interfaces: [eth0]\n"
 	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
-	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, tracked_calls: 2048, guarded_sources: 2048}\n"
+	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, tracked_calls: 2048, counted_calls: 2048, "
+	"guarded_sources: 2048}\n"
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
 	"metrics: {listen: '127.0.0.1:9464'}\n"
 	"capture: {to: 'udp:10.0.0.50:9060', id: 101, sample: 0, password: a, node: lb1}\n"
@@ -66,6 +67,8 @@ static const struct change changes[] = {
 	{config_limit_keys, "backends", "backends: 12", "backends: 13", "limits: backends 13, was 12 (", NULL},
 	{config_limit_keys, "tracked_calls", "tracked_calls: 2048", "tracked_calls: 4096",
 		"limits: tracked_calls 4096, was 2048 (", NULL},
+	{config_limit_keys, "counted_calls", "counted_calls: 2048", "counted_calls: 4096",
+		"limits: counted_calls 4096, was 2048 (", NULL},
 	{config_limit_keys, "guarded_sources", "guarded_sources: 2048", "guarded_sources: 4096",
 		"limits: guarded_sources 4096, was 2048 (", NULL},
 	{config_join_keys, "listen", "0.2:7946", "0.2:7947", "join: listen '10.0.0.2:7947', was '10.0.0.2:7946'", NULL},

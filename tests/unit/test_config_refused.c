@@ -85,7 +85,7 @@ Test(config_refused, unknown_missing_and_duplicate_keys_and_wrong_kinds)
 				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
 		{"unknown keys", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
 			{"7:10: unknown key 'cpus' in limits; valid keys: slots, pools, services, backends, "
-			 "tracked_calls, guarded_sources",
+			 "tracked_calls, counted_calls, guarded_sources",
 				"8:1: unknown key 'version' in the file; valid keys: interfaces, macs, hash_key, "
 				"limits, "
 				"join, metrics, capture, guard, pools, services",

@@ -332,6 +332,8 @@ static struct config *random_config(uint64_t *state)
 	config->limits.backends = 200 + random_below(state, MAX_BACKENDS - 199);
 	config->limits.tracked_calls =
 		MIN_TRACKED_CALLS + random_below(state, MAX_TRACKED_CALLS - MIN_TRACKED_CALLS + 1);
+	config->limits.counted_calls =
+		MIN_COUNTED_CALLS + random_below(state, MAX_COUNTED_CALLS - MIN_COUNTED_CALLS + 1);
 	config->limits.guarded_sources =
 		MIN_GUARDED_SOURCES + random_below(state, MAX_GUARDED_SOURCES - MIN_GUARDED_SOURCES + 1);
 	random_join(state, &config->join);
@@ -411,7 +413,8 @@ Test(config_write, readers_that_guess_types_read_the_same_values)
 static const char *const texts_for_users[] = {
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048, guarded_sources: 4096}\n"
+	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048, counted_calls: 1024, "
+	"guarded_sources: 4096}\n"
 	"services:\n"
 	"  - name: sip\n"
 	"    port: 5060\n"
@@ -440,7 +443,8 @@ static const char *const texts_for_users[] = {
 
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048, guarded_sources: 4096}\n"
+	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048, counted_calls: 1024, "
+	"guarded_sources: 4096}\n"
 	"join:\n"
 	"  listen: '[2001:db8::2]:7946'\n"
 	"  secret: 'it''s a secret: #1'\n"

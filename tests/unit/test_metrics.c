@@ -25,6 +25,9 @@ static struct metrics_backend backends[] = {
 		.weight = 3,
 		.latency_last = 1500,
 		.passed = 9,
+		.calls = 640,
+		.calls_error = 539,
+		.calls_known = true,
 		.traffic = {.packets = UINT64_MAX, .initial_invite = 4}},
 	{.pool = "proxies",
 		.name = "px2",
@@ -113,6 +116,8 @@ Test(metrics, samples)
 		"sipxdp_backend_state{pool=\"proxies\",backend=\"px1\",state=\"down\"} 0",
 		"sipxdp_backend_state{pool=\"proxies\",backend=\"px2\",state=\"down\"} 1",
 		"sipxdp_backend_share_ratio{pool=\"proxies\",backend=\"px1\"} 0.25",
+		"sipxdp_backend_calls{pool=\"proxies\",backend=\"px1\"} 640",
+		"sipxdp_backend_calls_error{pool=\"proxies\",backend=\"px1\"} 539",
 		"sipxdp_backend_migrating_slots{pool=\"proxies\",backend=\"px2\",direction=\"losing\"} 12",
 		"sipxdp_backend_probes_total{pool=\"proxies\",backend=\"px2\",result=\"failed\"} 2",
 		"sipxdp_backend_probe_latency_seconds{pool=\"proxies\",backend=\"px1\"} 0.0015",
@@ -130,6 +135,8 @@ Test(metrics, samples)
 			"a backend without a latency has no sample");
 		cr_expect_not(strstr(text, "service_returned_packets_total{service=\"dsr\"}"));
 		cr_expect_not(strstr(text, "backend_returned_packets_total{pool=\"proxies\",backend=\"px1\"}"));
+		cr_expect_not(strstr(text, "sipxdp_backend_calls{pool=\"proxies\",backend=\"px2\"}"),
+			"a backend whose calls are not counted has no sample");
 		free(text);
 	}
 }

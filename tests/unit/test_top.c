@@ -11,9 +11,9 @@ static struct top_line lines[LINES_MAX];
 
 static json_t *backend(const char *pool, const char *name, const char *state, int slots)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:i, s:i}", "pool", pool, "name", name, "state", state,
+	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i}", "pool", pool, "name", name, "state", state,
 		"admin", !strcmp(name, "px3") ? "drain" : "ready", "share", slots / 10.0, "slots", slots,
-		"latency_mean", 1500, "calls", slots / 100);
+		"latency_mean", 1500, "calls", slots / 100, "calls_error", !strcmp(pool, "edge"));
 }
 
 static json_t *backends(void)
@@ -243,7 +243,7 @@ Test(top, the_page_shows_all_parts)
 	cr_expect_eq(lines[3].style, TOP_ALERT);
 	cr_expect_str_eq(lines[4].text, "[Backends]  Pools   Services   Verdicts   4 of 4");
 	cr_expect_str_eq(lines[5].text, "POOL     BACKEND  STATE      SHARE  CALLS/S   PKT/S   BIT/S     RTT   CALLS");
-	cr_expect_str_eq(lines[6].text, "edge     sbc1     up        100.0%       20    2.0k    8.0M   1.5ms      10");
+	cr_expect_str_eq(lines[6].text, "edge     sbc1     up        100.0%       20    2.0k    8.0M   1.5ms     ~10");
 	cr_expect_str_eq(lines[9].text, "proxies  px2      down        0.0%        0       0       0   1.5ms       0");
 	cr_expect_eq(lines[9].style, TOP_ALERT);
 	cr_expect_eq(lines[5].mark, 45);

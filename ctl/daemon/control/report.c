@@ -5,6 +5,7 @@
 #include <string.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/drain.h"
+#include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/maps/maps_report.h"
 #include "report.h"
@@ -162,18 +163,18 @@ static json_t *latency_json(const struct daemon *daemon, const struct backend_re
 		(json_int_t)latency.mean, "latency_p95", (json_int_t)latency.p95);
 }
 
-/* Adds slots, calls and traffic. */
+/* Slots, tracked calls and traffic. */
 static json_t *load_json(
 	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
 {
-	const struct call_counts calls = tracked_calls_of(daemon->calls, daemon, backend->id);
+	const struct call_counts tracked = tracked_calls_of(daemon->calls, daemon, backend->id);
 	struct backend_traffic traffic;
 
 	maps_backend_traffic(daemon->maps, backend->id, &traffic);
 	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I, s:I}", "share",
 		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned,
-		"migrating", migrating_json(counts), "calls", (json_int_t)calls.calls, "connections",
-		(json_int_t)calls.connections, "empty", drain_is_empty(daemon, backend), "packets", traffic.packets,
+		"migrating", migrating_json(counts), "tracked_calls", (json_int_t)tracked.calls, "connections",
+		(json_int_t)tracked.connections, "empty", drain_is_empty(daemon, backend), "packets", traffic.packets,
 		"bytes", traffic.bytes, "initial_invite", traffic.initial_invite);
 }
 
@@ -199,6 +200,7 @@ static json_t *reason_json(
 static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend, const struct slot_counts *counts)
 {
+	const struct call_estimate calls = counted_calls_of(daemon, pool, backend);
 	const struct backend_record *record = &backend->record;
 	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:o}",
 		"pool", record->pool, "name", record->name, "address", maps_report_address(&record->address), "weight",
@@ -210,6 +212,7 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 
 	if (backend->forward == FORWARD_NAT && backend->port)
 		json_object_set_new(object, "port", json_integer(backend->port));
+	add_to(object, maps_report_calls(&calls));
 	add_to(object, load_json(daemon, backend, counts));
 	add_to(object, latency_json(daemon, record));
 	return object;

@@ -13,6 +13,7 @@
 #include "ctl/daemon/capture/capture_sender.h"
 #include "bpf/tunnel.h"
 #include "core/base/memory.h"
+#include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/join_listener.h"
 #include "ctl/daemon/observe/observe.h"
@@ -322,6 +323,11 @@ static json_t *warnings_json(const struct daemon *daemon)
 			"the map of tracked calls is nearly full (%u entries): raise `limits: tracked_calls`, or end "
 			"migrations with 'sipxdp-ctl pool finish POOL'",
 			daemon->running->contract.tracked_calls);
+	if (!counted_calls_have_room(daemon->counted_calls, daemon))
+		warn(warnings,
+			"the map of counted calls is nearly full (%u entries): the numbers of calls become too low. "
+			"Raise `limits: counted_calls`",
+			daemon->running->contract.counted_calls);
 	if (guard_lists_fault(daemon))
 		warn(warnings, "the guard does not use the lists of its files: %s", guard_lists_fault(daemon));
 	if (log_lost())

@@ -8,6 +8,7 @@
 #include "ctl/daemon/capture/capture_sender.h"
 #include "ctl/daemon/control/report.h"
 #include "ctl/daemon/log.h"
+#include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "observe_private.h"
 
@@ -73,13 +74,14 @@ static void collect_probes(
 	out->latency_p95 = latency.p95;
 }
 
-static void collect_backend(const struct daemon *daemon, const struct farm_backend *backend,
-	const struct slot_counts *by_id, struct metrics *metrics)
+static void collect_backend(const struct daemon *daemon, const struct farm_pool *pool,
+	const struct farm_backend *backend, const struct slot_counts *by_id, struct metrics *metrics)
 {
 	const struct backend_record *record = &backend->record;
 	const struct slot_counts *slots = &by_id[backend->id];
 	struct metrics_backend *out;
-	const struct call_counts calls = tracked_calls_of(daemon->calls, daemon, backend->id);
+	const struct call_counts tracked = tracked_calls_of(daemon->calls, daemon, backend->id);
+	const struct call_estimate calls = counted_calls_of(daemon, pool, backend);
 
 	metrics->backends = array_grow(metrics->backends, metrics->backend_count, sizeof(*metrics->backends));
 	out = &metrics->backends[metrics->backend_count++];
@@ -93,7 +95,10 @@ static void collect_backend(const struct daemon *daemon, const struct farm_backe
 	out->losing = slots->losing;
 	out->releasing = slots->releasing;
 	out->calls = calls.calls;
-	out->connections = calls.connections;
+	out->calls_error = calls.error;
+	out->calls_known = calls.known;
+	out->tracked_calls = tracked.calls;
+	out->connections = tracked.connections;
 	collect_probes(daemon, record, out);
 	maps_backend_traffic(daemon->maps, backend->id, &out->traffic);
 	out->has_return = backend->forward == FORWARD_NAT;
@@ -115,7 +120,7 @@ static void collect_pool(const struct daemon *daemon, const struct farm_pool *po
 	out->migrating = daemon->running->pools[pool->id].migrating;
 	for (size_t i = 0; i < pool->count; i++) {
 		if (farm_backend_exists(&pool->backends[i]))
-			collect_backend(daemon, &pool->backends[i], slots, metrics);
+			collect_backend(daemon, pool, &pool->backends[i], slots, metrics);
 		worker_yield(daemon->worker);
 	}
 	free(slots);
@@ -185,6 +190,8 @@ void observe_metrics(struct daemon *daemon, enum observe_format format, struct o
 		.log_lines_lost = log_lost(),
 		.longest_turn = worker_longest_turn(daemon->worker),
 		.reconcile_pending = daemon->unreconciled || daemon->using_next_maps,
+		.counted_calls = counted_calls_entries(daemon->counted_calls),
+		.counted_calls_limit = daemon->running->contract.counted_calls,
 		.tracked_calls_limit = daemon->running->contract.tracked_calls,
 	};
 

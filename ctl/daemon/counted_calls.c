@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See counted_calls.h. */
+
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/memory.h"
+#include "counted_calls.h"
+#include "ctl/maps/clock.h"
+#include "tracked_calls.h"
+
+/* The longest duration of a transaction (RFC 3261, timers B and F): until then retransmissions may arrive. */
+#define ENDED_SECONDS 32
+
+/* The live entries of a backend. */
+struct tally {
+	int32_t sampled, placed;
+};
+
+struct counted_calls {
+	uint32_t maps;         /* id of the maps; a reading does not continue in other maps */
+	uint32_t limit;        /* the largest backend id */
+	uint64_t cursor;       /* position in the map; 0: a new reading begins */
+	uint32_t entries;      /* found by the current reading */
+	uint32_t last_entries; /* found by the last complete reading */
+	bool complete;         /* these maps have been read completely */
+	struct tally *found;   /* by backend id: found by the current reading */
+	struct tally *before;  /* by backend id: what backend_loads had when the reading began */
+	struct tally *drift;   /* by backend id: what the last reading could not explain */
+	struct tracked_key keys[COUNTED_BATCH];
+	struct tracked_call calls[COUNTED_BATCH];
+};
+
+struct counted_calls *counted_calls_new(void)
+{
+	return allocate(1, sizeof(struct counted_calls));
+}
+
+static void forget(struct counted_calls *calls)
+{
+	free(calls->found);
+	free(calls->before);
+	free(calls->drift);
+}
+
+void counted_calls_free(struct counted_calls *calls)
+{
+	if (!calls)
+		return;
+	forget(calls);
+	free(calls);
+}
+
+static void follow_maps(struct counted_calls *calls, const struct maps *maps)
+{
+	uint32_t limit = maps_contract(maps)->backends;
+
+	if (calls->maps == maps_id(maps))
+		return;
+	forget(calls);
+	calls->maps = maps_id(maps);
+	calls->limit = limit;
+	calls->cursor = 0;
+	calls->complete = false;
+	calls->found = allocate(limit + 1, sizeof(*calls->found));
+	calls->before = allocate(limit + 1, sizeof(*calls->before));
+	calls->drift = allocate(limit + 1, sizeof(*calls->drift));
+}
+
+/* --- entries */
+
+static bool is_over(const struct tracked_call *call, const void *data)
+{
+	const uint32_t *now = data;
+
+	return call->ended ? (int64_t)*now - call->seen >= ENDED_SECONDS : !tracked_call_is_live(call, *now);
+}
+
+static void take(struct counted_calls *calls, const struct maps *maps, int count, uint32_t now)
+{
+	for (int i = 0; i < count; i++) {
+		const struct tracked_call *call = &calls->calls[i];
+
+		if (is_over(call, &now)) {
+			maps_delete_counted_call(maps, &calls->keys[i], is_over, &now);
+		} else {
+			calls->entries++;
+			if (!call->ended && call->backend <= calls->limit) {
+				calls->found[call->backend].placed += call->placed;
+				calls->found[call->backend].sampled += !call->placed;
+			}
+		}
+	}
+}
+
+/* --- the numbers in backend_loads */
+
+static struct tally read_load(const struct maps *maps, uint32_t id)
+{
+	const struct maps_load load = maps_load(maps, id);
+
+	return (struct tally){load.sampled, load.placed};
+}
+
+static void begin(struct counted_calls *calls, const struct maps *maps)
+{
+	calls->entries = 0;
+	memset(calls->found, 0, (calls->limit + 1) * sizeof(*calls->found));
+	for (uint32_t id = 1; id <= calls->limit; id++)
+		calls->before[id] = read_load(maps, id);
+}
+
+/* The correction for a number that was `before` when a reading began and is `after` at its end. Calls that begin or end
+ * during the reading explain a small difference. Only a difference that two consecutive readings find in the same
+ * direction is an error. */
+static int32_t correction(int32_t found, int32_t before, int32_t after, int32_t *drift, bool at_once)
+{
+	int32_t last = *drift;
+
+	*drift = found - ((int64_t)before + after) / 2;
+	if (at_once)
+		return *drift;
+	if (*drift > 0 && last > 0)
+		return *drift < last ? *drift : last;
+	if (*drift < 0 && last < 0)
+		return *drift > last ? *drift : last;
+	return 0;
+}
+
+/* New maps, for example after an upgrade, contain calls, but no numbers yet. Therefore the first reading corrects them
+ * at once. */
+static void finish(struct counted_calls *calls, const struct maps *maps)
+{
+	for (uint32_t id = 1; id <= calls->limit; id++) {
+		struct tally after = read_load(maps, id), *drift = &calls->drift[id];
+		const struct tally *before = &calls->before[id], *found = &calls->found[id];
+		int32_t sampled, placed;
+
+		sampled = correction(found->sampled, before->sampled, after.sampled, &drift->sampled, !calls->complete);
+		placed = correction(found->placed, before->placed, after.placed, &drift->placed, !calls->complete);
+		if (sampled || placed)
+			maps_add_load(maps, id, sampled, placed);
+		drift->sampled -= sampled;
+		drift->placed -= placed;
+	}
+	calls->last_entries = calls->entries;
+	calls->complete = true;
+}
+
+/* Runs without the lock: only the worker changes the data that this function uses. */
+static void sweep(struct counted_calls *calls, const struct maps *maps)
+{
+	uint32_t parts = 1 + maps_contract(maps)->counted_calls / COUNTED_BATCH / COUNTED_ROUND_SECONDS;
+	int count = 0;
+
+	follow_maps(calls, maps);
+	if (!calls->complete)
+		parts = UINT32_MAX;
+	if (!calls->cursor)
+		begin(calls, maps);
+	while (parts--) {
+		count = maps_next_counted_calls(maps, &calls->cursor, calls->keys, calls->calls);
+		take(calls, maps, count, clock_seconds());
+		if (count >= 0 && !calls->cursor)
+			finish(calls, maps);
+		if (!calls->cursor)
+			return;
+	}
+}
+
+void counted_calls_sweep(struct counted_calls *calls, struct daemon *daemon)
+{
+	const struct maps *maps = daemon->maps;
+
+	worker_unlock(daemon->worker);
+	sweep(calls, maps);
+	worker_lock(daemon->worker);
+}
+
+bool counted_calls_are_known(const struct counted_calls *calls)
+{
+	return calls->complete;
+}
+
+uint32_t counted_calls_entries(const struct counted_calls *calls)
+{
+	return calls->last_entries;
+}
+
+bool counted_calls_have_room(const struct counted_calls *calls, const struct daemon *daemon)
+{
+	return calls->last_entries < 0.9 * maps_contract(daemon->maps)->counted_calls;
+}
+
+/* --- numbers for operators */
+
+static struct call_estimate estimate(
+	const struct daemon *daemon, const struct farm_pool *pool, const struct maps_load *load)
+{
+	if (!config_pool_is_counted(daemon->farm->config, pool - daemon->farm->pools))
+		return (struct call_estimate){0};
+	return call_estimate(load->sampled, load->placed, false);
+}
+
+/* While a backend drains, its calls are also tracked one by one. A call is tracked with its next packet, so this number
+ * is right only if it is not far below the estimate. */
+struct call_estimate counted_calls_of(
+	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct maps_load load = maps_load(daemon->maps, backend->id);
+	const struct call_estimate calls = estimate(daemon, pool, &load);
+	uint64_t tracked = tracked_calls_of(daemon->calls, daemon, backend->id).calls + load.placed;
+
+	if (farm_record_is_draining(&backend->record) && tracked + calls.error >= calls.calls)
+		return (struct call_estimate){.known = true, .calls = tracked};
+	return calls;
+}
