@@ -307,7 +307,7 @@ section_dispatcher() {
 	wait_for 10 lab_serving 1
 	check "xdp-loader adds a second program" lab_in balancer xdp-loader load -m native -n seen eth0 build/tests/kernels/seen.bpf.o
 	like "... both programs are attached" "$(others | xargs)" "seen.* balancer"
-	through "upgrade beside the second program" upgrade
+	through "upgrade beside the second program" lab_in balancer sipxdp-loader upgrade
 	check "... which has counted every packet" [ "$(seen)" -ge "$(result sent)" ]
 	check "detach" lab_in balancer sipxdp-loader detach
 	unlike "... the balancer is detached" "$(others)" balancer

@@ -83,6 +83,7 @@ warnings() {
 }
 
 all() {
+	diag "systemd started this test after $(cut -d. -f1 /proc/uptime) s"
 	lab_open
 	lab_flat 2
 	is "without a configuration file no unit starts, and none fails" \

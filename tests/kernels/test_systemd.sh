@@ -64,6 +64,7 @@ make_image() {
 	cp -r "$CACHE/packages/$2/lib/modules/$release"/{kernel,modules.builtin,modules.order} "$IMAGE/lib/modules/$release"
 	rm -rf "$IMAGE/lib/modules/$release"/kernel/drivers/{gpu,infiniband,md,media,scsi,usb} "$IMAGE/lib/modules/$release"/kernel/{fs,sound}
 	chroot "$IMAGE" depmod "$release"
+	touch "$IMAGE/etc/.updated" "$IMAGE/var/.updated" # systemd has no files to update at the first boot
 	pack "$IMAGE" "$WORK/initrd"
 }
 
