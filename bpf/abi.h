@@ -493,15 +493,16 @@ struct pool {
  * backends: array by id. If all bytes of an element are 0, the id is free. */
 struct backend {
 	struct address address;
-	struct address source; /* outer source address, for FORWARD_IPIP only */
+	struct address source; /* outer source address of a tunnel */
 	struct mac next_hop;   /* MAC address of the backend, or of the gateway towards it */
 	struct mac interface_mac;
 	__u32 ifindex;
-	__u16 mtu;    /* the smaller MTU of interface and route, in bytes, IP header included */
-	__u8 forward; /* enum forward_method */
-	__u8 alive;   /* 1: hints, tracked calls and port ranges may select it */
-	__be16 port;  /* FORWARD_GUE: of the tunnel. FORWARD_NAT: of the backend; 0: the port of the packet */
-	__u8 pad[2];
+	__u16 mtu;        /* the smaller MTU of interface and route, in bytes, IP header included */
+	__u8 forward;     /* enum forward_method */
+	__u8 alive;       /* 1: hints, tracked calls and port ranges may select it */
+	__be16 port;      /* FORWARD_GUE: of the tunnel. FORWARD_NAT: of the backend; 0: the port of the packet */
+	__u8 source_bits; /* FORWARD_IPIP: so many last bits of `source` depend on the call, 0 to 32 */
+	__u8 pad;
 };
 
 /* service_traffic, backend_traffic: per-CPU arrays by id of the structs below. Byte counters count the frame as

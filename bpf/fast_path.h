@@ -218,13 +218,17 @@ static __always_inline bool fast_tunnel(
 	return fast_ethernet(ctx, backend);
 }
 
-/* This is a separate function because the fast path has no free registers for it. Returns whether it has sent the
- * packet. */
-__noinline int fast_gue(struct xdp_md *ctx, __u32 id, __u32 entropy)
+/* A tunnel whose outer headers depend on the call. This is a separate function because the fast path has no free
+ * registers for it. Returns whether it has sent the packet. */
+__noinline int fast_varied_tunnel(struct xdp_md *ctx, __u32 id, __u32 entropy)
 {
 	struct inner inner = {.carrier = IPPROTO_UDP, .entropy = entropy};
 	const struct backend *backend = backend_reachable(id);
 
+	if (backend && backend->forward == FORWARD_IPIP) {
+		inner.carrier = IPPROTO_IPIP;
+		return fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr));
+	}
 	return backend && fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr) + sizeof(struct udphdr));
 }
 
@@ -277,9 +281,9 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 		return fast_nat_in(ctx, &backend->address, backend->port) && fast_ethernet(ctx, backend);
 	if (ip->ttl <= 1 || !is_ipv4_tunnel(backend))
 		return false;
-	if (backend->forward == FORWARD_IPIP)
+	if (backend->forward == FORWARD_IPIP && !backend->source_bits)
 		return fast_ipip(ctx, backend);
-	return backend->forward == FORWARD_GUE && fast_gue(ctx, fast->backend, fast->key.hash >> 32);
+	return is_tunnel(backend->forward) && fast_varied_tunnel(ctx, fast->backend, fast->key.hash >> 32);
 }
 
 /* Returns XDP_TX or FAST_PATH_DECLINED. `guarded`: the guard has already determined the message counter. */

@@ -24,7 +24,7 @@
 /* The properties of the inner packet that determine the outer headers. */
 struct inner {
 	__u32 length;  /* up to 65,575 for IPv6 */
-	__u32 entropy; /* a hash of the flow: selects the source port of GUE */
+	__u32 entropy; /* a hash of the flow: selects the source port of GUE, or the source address */
 	__be16 id;
 	__u8 carrier; /* protocol of the outer IP header; IPPROTO_UDP: there is an outer UDP header */
 	__u8 tos;     /* type of service, or IPv6 traffic class */
@@ -85,6 +85,12 @@ static inline __u32 outer_udp_size(const struct inner *inner)
 	return inner->carrier == IPPROTO_UDP ? sizeof(struct udphdr) : 0;
 }
 
+/* The last word of the outer source address. Its last bits are the first bits of the entropy. */
+static __always_inline __be32 outer_source(const struct backend *backend, const struct inner *inner)
+{
+	return backend->source.word[3] ^ net32((__u64)inner->entropy << backend->source_bits >> 32);
+}
+
 /* Writes whole words and adds each one to the checksum, so that the checksum code need not read them again. */
 static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
 {
@@ -98,7 +104,7 @@ static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *b
 	word = inner->id | (__u32)fragment << 16;
 	to[1] = word;
 	sum += word;
-	word = backend->source.word[3];
+	word = outer_source(backend, inner);
 	to[3] = word;
 	sum += word;
 	word = backend->address.word[3];
@@ -116,6 +122,7 @@ static __always_inline void outer_ipv6(struct ipv6hdr *ip, const struct backend 
 	ip->nexthdr = inner->carrier;
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, &backend->source, sizeof(ip->saddr));
+	((__be32 *)&ip->saddr)[3] = outer_source(backend, inner);
 	__builtin_memcpy(&ip->daddr, &backend->address, sizeof(ip->daddr));
 }
 

@@ -81,9 +81,10 @@ struct config_probe {
 struct config_pool {
 	char name[NAME_SIZE];
 	enum forward_method forward;
-	uint16_t port;          /* of backends with FORWARD_NAT, host order; 0: the port of the service */
-	uint16_t gue_port;      /* host order; of backends with FORWARD_GUE */
-	unsigned int min_alive; /* per cent, 0 to 100 */
+	uint16_t port;                  /* of backends with FORWARD_NAT, host order; 0: the port of the service */
+	uint16_t gue_port;              /* host order; of backends with FORWARD_GUE */
+	struct prefix_key outer_source; /* of backends with FORWARD_IPIP; 0 bits: the address of the interface */
+	unsigned int min_alive;         /* per cent, 0 to 100 */
 	struct config_probe probe;
 	uint32_t record_time;             /* ms of the recording phase before a slot moves */
 	uint32_t drain_timeout;           /* ms until the migration of a slot ends */

@@ -63,6 +63,37 @@ static bool forwards_by_nat(const void *object)
 
 static const struct key_condition only_nat = {forwards_by_nat, "only for forward nat"};
 
+/* At least one bit must vary, and the prefix must not contain addresses of different networks. */
+static bool is_outer_source(const struct prefix_key *prefix)
+{
+	uint32_t least = address_is_mapped_ipv4(&prefix->address) ? PREFIX_MAPPED + 8 : 32;
+
+	return prefix->bits >= least && prefix->bits < PREFIX_BITS;
+}
+
+static void read_outer_source(struct reader *reader, const struct node *value, void *object)
+{
+	const char *text = reader_text(reader, value);
+	struct prefix_key prefix;
+
+	if (!text)
+		return;
+	if (prefix_parse(text, &prefix) || !is_outer_source(&prefix))
+		reader_refuse(reader, value, NULL);
+	else
+		((struct config_pool *)object)->outer_source = prefix;
+}
+
+static void write_outer_source(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_pool *pool = object;
+	char text[PREFIX_TEXT_SIZE];
+
+	(void)key;
+	if (pool->outer_source.bits)
+		config_write_word(writer->out, prefix_format(&pool->outer_source, text));
+}
+
 static void read_backend_surge(struct reader *reader, const struct node *value, void *object)
 {
 	const struct parse *parse = reader->context;
@@ -111,6 +142,15 @@ const struct key config_pool_keys[] = {
 		.max = 65535,
 		.help = "UDP destination port of the tunnels to backends with `forward: gue`. `decap` accepts "
 			"port 6080, or the ports of its option --gue-port."},
+	{.name = "outer_source",
+		.read = read_outer_source,
+		.write = write_outer_source,
+		.expected = "a network such as 172.16.0.0/16 (IPv4: /8 to /31, IPv6: /32 to /127)",
+		.usual = "the address of the balancer's interface",
+		.help = "Outer source addresses of the tunnels to backends with `forward: ipip` and an address of the "
+			"same IP version. The Call-ID selects one of them, so the calls use all receive queues of a "
+			"network card that distributes packets only by their addresses. Routers must route the "
+			"network to the balancer, and decap must accept it (`--from`)."},
 	{.name = "port",
 		.read = config_read_u16,
 		.write = config_write_port,

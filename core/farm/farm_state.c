@@ -384,15 +384,31 @@ static __be16 entry_port(const struct farm_pool *pool, const struct farm_backend
 	return backend->forward == FORWARD_NAT ? htons(backend->port) : 0;
 }
 
+/* Sets the outer source of the tunnel to a backend. */
+static void put_source(const struct farm_pool *pool, const struct farm_backend *backend, struct backend *entry)
+{
+	const struct prefix_key *prefix = &pool->config->outer_source;
+	bool fits = address_is_mapped_ipv4(&prefix->address) == address_is_mapped_ipv4(&entry->address);
+	uint32_t bits = PREFIX_BITS - prefix->bits;
+
+	if (!is_tunnel(backend->forward))
+		return;
+	entry->source = backend->route.source;
+	if (backend->forward != FORWARD_IPIP || !prefix->bits || !fits)
+		return;
+	entry->source = prefix->address;
+	entry->source_bits = bits < 32 ? bits : 32;
+}
+
 struct backend farm_backend_entry(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;
+	struct backend entry;
 
 	if (!farm_backend_exists(backend) || mac_is_zero(&route->next_hop))
 		return (struct backend){0};
-	return (struct backend){
+	entry = (struct backend){
 		.address = backend->record.address,
-		.source = is_tunnel(backend->forward) ? route->source : (struct address){{0}},
 		.next_hop = route->next_hop,
 		.interface_mac = route->interface_mac,
 		.ifindex = route->ifindex,
@@ -401,4 +417,6 @@ struct backend farm_backend_entry(const struct farm_pool *pool, const struct far
 		.alive = farm_backend_is_alive(pool, backend),
 		.port = entry_port(pool, backend),
 	};
+	put_source(pool, backend, &entry);
+	return entry;
 }

@@ -189,6 +189,20 @@ void daemon_on_probed(void *data)
 		daemon_on_changed(data);
 }
 
+/* The outer sources of all pools. */
+static void set_tunnel_sources(struct daemon *daemon)
+{
+	const struct config *config = daemon->farm->config;
+	struct prefix_key *prefixes = allocate(config->pool_count, sizeof(*prefixes));
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (config->pools[i].outer_source.bits)
+			prefixes[count++] = config->pools[i].outer_source;
+	neighbours_set_sources(daemon->neighbours, prefixes, count);
+	free(prefixes);
+}
+
 void daemon_watch_neighbours(struct daemon *daemon)
 {
 	const struct farm *farm = daemon->farm;
@@ -202,6 +216,7 @@ void daemon_watch_neighbours(struct daemon *daemon)
 			if (farm_backend_exists(&farm->pools[i].backends[j]))
 				addresses[count++] = farm->pools[i].backends[j].record.address;
 	}
+	set_tunnel_sources(daemon);
 	error = neighbours_watch(daemon->neighbours, addresses, count);
 	if (error)
 		log_error("cannot watch the routes to the backends: %s", strerror(-error));

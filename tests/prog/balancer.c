@@ -45,6 +45,7 @@ struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 		.mtu = setup->mtu ? setup->mtu : 1500,
 		.forward = setup->forward ? setup->forward : FORWARD_DSR,
 		.alive = !setup->dead,
+		.source_bits = setup->source_bits,
 		.port = htons(setup->forward == FORWARD_GUE ? TEST_GUE_PORT : setup->port),
 	};
 

@@ -58,6 +58,7 @@ struct balancer_setup {
 	uint32_t backends;               /* [4] */
 	uint32_t slots;                  /* [4096] */
 	enum forward_method forward;     /* [FORWARD_DSR] */
+	uint8_t source_bits;             /* of the outer source address; depend on the call */
 	uint16_t port;                   /* of the backends; 0: the port of the packet */
 	bool ipv6_backends;              /* backends have IPv6 addresses */
 	uint32_t ifindex;                /* [TEST_IFINDEX] */

@@ -71,20 +71,29 @@ static const char *format_address(const struct address *address, char text[INET6
 	return inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
 }
 
-/* The source port of GUE is one of the dynamic ports, selected by the upper half of the hash of the key. The port of a
- * backend has no service, and therefore no hash key. */
-static uint16_t expected_gue_source(const struct run *run)
+/* The upper half of the hash of the key. The port of a backend has no service, and therefore no hash key. */
+static uint32_t expected_entropy(const struct run *run)
 {
 	static const uint64_t no_key[2];
-	uint64_t hash = run->row->backend ? source_hash(&run->key, false, no_key) : expected_hash(run);
 
-	return 49152 + (hash >> 32) % 16384;
+	return (run->row->backend ? source_hash(&run->key, false, no_key) : expected_hash(run)) >> 32;
+}
+
+/* The outer source address, whose last bits are the first bits of the entropy. */
+static struct address expected_source(const struct run *run, const struct backend *backend)
+{
+	struct address source = backend->source;
+
+	if (backend->source_bits)
+		source.word[3] ^= htonl(expected_entropy(run) >> (32 - backend->source_bits));
+	return source;
 }
 
 /* The expected tunnelled frame: the outer headers and the received packet, with a TTL decremented by 1. */
 static void expect_tunnel(const struct run *run, const struct backend *backend, struct frame *out)
 {
 	struct frame_spec inner = run->spec, outer = *run->row->tunnel;
+	struct address from = expected_source(run, backend);
 	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
 	size_t outer_size;
 	uint8_t *ip;
@@ -93,12 +102,12 @@ static void expect_tunnel(const struct run *run, const struct backend *backend, 
 	inner.ttl = (inner.ttl ? inner.ttl : 64) - 1;
 	outer.inner = &inner;
 	outer.dont_fragment = true;
-	outer.source = format_address(&backend->source, source);
+	outer.source = format_address(&from, source);
 	outer.destination = format_address(&backend->address, destination);
 	if (!run->row->untagged)
 		memcpy(outer.vlan, inner.vlan, sizeof(outer.vlan));
 	outer.gue = backend->forward == FORWARD_GUE;
-	outer.source_port = expected_gue_source(run);
+	outer.source_port = 49152 + expected_entropy(run) % 16384; /* one of the dynamic ports */
 	outer.destination_port = TEST_GUE_PORT;
 	frame_build(out, &outer);
 	put_pokes(out, run->row, outer_size + 8 * outer.gue);

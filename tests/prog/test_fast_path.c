@@ -48,6 +48,7 @@ static const struct balancer_setup setups[] = {
 	{.backends = 64, .forward = FORWARD_IPIP},
 	{.backends = 64, .forward = FORWARD_IPIP, .ipv6_backends = true},
 	{.backends = 64, .forward = FORWARD_GUE},
+	{.backends = 64, .forward = FORWARD_IPIP, .source_bits = 16},
 	{.backends = 64, .forward = FORWARD_GUE, .ipv6_backends = true},
 	{.backends = 64, .ifindex = TEST_IFINDEX + 1},
 	{.backends = 64, .forward = FORWARD_IPIP, .mtu = 600},

@@ -127,6 +127,8 @@ static const struct change changes[] = {
 		NULL},
 	{config_pool_keys, "gue_port", "    forward: dsr", "    forward: dsr\n    gue_port: 6081",
 		"pool proxies: gue_port 6081, was 6080", NULL},
+	{config_pool_keys, "outer_source", "    forward: dsr", "    forward: dsr\n    outer_source: 172.16.0.0/16",
+		"pool proxies: outer_source '172.16.0.0/16', was none", NULL},
 	{config_pool_keys, "forward", "    forward: dsr", "    forward: nat", "pool proxies: forward nat, was dsr",
 		"px2: forward: packets of established calls will go to the address of the server"},
 	{config_pool_keys, "min_alive", "min_alive: 10", "min_alive: 50", "pool proxies: min_alive 50, was 10", NULL},

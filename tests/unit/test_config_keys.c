@@ -401,3 +401,24 @@ Test(config_keys, a_file_with_any_byte_changed_is_read_or_refused)
 		}
 	}
 }
+
+Test(config_keys, outer_source)
+{
+	static const struct reading rows[] = {
+		{"IPv4", EMPTY("forward: ipip, outer_source: 172.16.0.0/16"), "outer_source: '172.16.0.0/16'\n"},
+		{"IPv6", EMPTY("forward: ipip, outer_source: '2001:db8:5::/64'"), "outer_source: '2001:db8:5::/64'\n"},
+		{"the smallest network", EMPTY("forward: ipip, outer_source: 172.16.0.2/31"),
+			"outer_source: '172.16.0.2/31'\n"},
+	};
+	static const struct row faults[] = {
+		{"one address", EMPTY("outer_source: 172.16.0.1"),
+			{"3:47: 'outer_source' of pool p must be a network such as"}},
+		{"host bits", EMPTY("outer_source: 172.16.0.1/16"), {"3:47: 'outer_source' of pool p must be"}},
+		{"a network that is too large", EMPTY("outer_source: 172.0.0.0/7"),
+			{"3:47: 'outer_source' of pool p must be"}},
+		{"a text", EMPTY("outer_source: x"), {"3:47: 'outer_source' of pool p must be"}},
+	};
+
+	check_readings(rows, COUNT(rows));
+	check_rows(faults, COUNT(faults));
+}

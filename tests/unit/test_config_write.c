@@ -245,6 +245,8 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 	random_name(state, pool->name, sizeof(pool->name), NAME_CHARACTERS, ++*serial);
 	pool->forward = FORWARD_DSR + random_below(state, 3);
 	pool->gue_port = 1 + random_below(state, 65535);
+	if (random_below(state, 2))
+		prefix_parse(random_below(state, 2) ? "172.16.0.0/16" : "2001:db8:5::/64", &pool->outer_source);
 	pool->min_alive = random_below(state, 101);
 	random_probe(state, &pool->probe);
 	pool->record_time = random_time(state, 0, 3600000);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <systemd/sd-event.h>
+#include "core/net/prefix.h"
 #include "core/net/route.h"
 
 struct neighbours;
@@ -19,6 +20,10 @@ void neighbours_free(struct neighbours *neighbours);
 /* Sets the addresses to watch. New addresses are looked up; addresses that are no longer listed are
  * dropped together with their kernel entries; the others are unchanged. 0 or -errno. */
 int neighbours_watch(struct neighbours *neighbours, const struct address *addresses, size_t count);
+
+/* Sets the networks from which tunnels to watched addresses have their source, besides the source address of the route.
+ * An ICMP error about the path MTU may quote such a source. */
+void neighbours_set_sources(struct neighbours *neighbours, const struct prefix_key *prefixes, size_t count);
 
 /* The route to an address. Never NULL; ROUTE_UNKNOWN for an address that is not watched or not yet
  * looked up. A READY route stays READY while its neighbour is resolved again, until the neighbour has

@@ -3,6 +3,7 @@
  * are too large. Such an error can be forged. It is accepted only if it quotes a packet that this machine could
  * have sent to that address, and only down to a minimum MTU. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include <linux/ip.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include "core/base/memory.h"
 #include "core/net/path_mtu.h"
 #include "neighbour_private.h"
 
@@ -27,11 +29,29 @@ static struct address sender(const struct sockaddr_storage *name)
 	return address;
 }
 
+void neighbours_set_sources(struct neighbours *n, const struct prefix_key *prefixes, size_t count)
+{
+	n->sources = reallocate(n->sources, count, sizeof(*prefixes));
+	n->source_count = count;
+	if (count)
+		memcpy(n->sources, prefixes, count * sizeof(*prefixes));
+}
+
+/* Does the machine send tunnels from this address to the watched one? */
+static bool is_source(const struct neighbours *n, const struct watch *watch, const struct address *address)
+{
+	size_t i = 0;
+
+	while (i < n->source_count && !prefix_contains(&n->sources[i], address))
+		i++;
+	return i < n->source_count || address_equal(&watch->route.source, address);
+}
+
 static void take(struct neighbours *n, const struct path_mtu *word, const struct address *router)
 {
 	struct watch *watch = neighbour_watch_find(n, &word->destination);
 
-	if (!watch || watch->route.state != ROUTE_READY || !address_equal(&watch->route.source, &word->source))
+	if (!watch || watch->route.state != ROUTE_READY || !is_source(n, watch, &word->source))
 		return;
 	if (word->length > watch->route.mtu || word->mtu >= watch->route.mtu)
 		return; /* this machine does not send such a packet */
@@ -102,6 +122,7 @@ int neighbour_path_open(struct neighbours *n)
 
 void neighbour_path_close(struct neighbours *n)
 {
+	free(n->sources);
 	sd_event_source_disable_unref(n->path[0]);
 	sd_event_source_disable_unref(n->path[1]);
 }

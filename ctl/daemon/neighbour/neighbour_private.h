@@ -94,6 +94,8 @@ struct neighbours {
 	void (*changed)(void *data);
 	void (*rerouted)(void *data);
 	void *data;
+	struct prefix_key *sources; /* see neighbours_set_sources() */
+	size_t source_count;
 	struct watch **watches; /* sorted by address */
 	size_t count;
 	bool stale;       /* all routes must be looked up again */
