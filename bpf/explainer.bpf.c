@@ -17,5 +17,7 @@ int explainer(struct xdp_md *ctx)
 	explain(ctx, &flow); /* before the stages below rewrite the frame */
 	stages_send(ctx, &flow, next);
 	explanation.verdict = flow.verdict;
+	if (!flow.has_service)
+		explanation.backend = flow.backend; /* the sender, if NAT applies to the packet */
 	return XDP_PASS;
 }

@@ -73,5 +73,5 @@ struct explanation {
 	__u8 reason;      /* enum owner_reason of `backend` */
 	__u8 key_verdict; /* enum verdict after the stage `key` */
 	__u8 verdict;     /* final */
-	__u32 backend;    /* 0: none */
+	__u32 backend;    /* 0: none; without `has_service`: the backend that has sent the packet (NAT) */
 };

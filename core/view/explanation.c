@@ -400,6 +400,55 @@ static void add_backend(const struct explained *explained, json_t *steps)
 		steps_add(steps, "backend", "none");
 }
 
+/* --- from a backend with `forward: nat` */
+
+static bool is_from_backend(const struct explained *explained)
+{
+	const struct explanation *e = explained->explanation;
+
+	return !e->has_service && e->backend && e->backend <= explained->image->contract.backends;
+}
+
+/* The entry for the source of the packet; NULL: a later fragment, which has no ports. */
+static const struct nat_vip *find_vip(const struct explained *explained)
+{
+	const struct packet *p = &explained->explanation->packet;
+	struct nat_source source = {.address = p->source, .port = p->source_port, .protocol = p->protocol};
+	const struct nat_vip *vip = hash_map_find(explained->image->maps[IMAGE_NAT_SOURCES], &source);
+
+	for (int bits = 16; bits >= 0 && !vip && p->kind != PACKET_LATER_FRAGMENT; bits--) {
+		struct nat_range_key range = {.prefix = PORT_RANGE_KEY_BITS(bits),
+			.protocol = p->protocol,
+			.address = p->source,
+			.port = htons(ntohs(p->source_port) & (0xffff << (16 - bits)))};
+
+		vip = hash_map_find(explained->image->maps[IMAGE_NAT_RANGES], &range);
+	}
+	return vip;
+}
+
+static void add_sender(const struct explained *explained, json_t *steps)
+{
+	const struct packet *p = &explained->explanation->packet;
+	const struct nat_vip *vip;
+	char text[ENDPOINT_TEXT_SIZE];
+
+	if (!is_from_backend(explained))
+		return;
+	vip = find_vip(explained);
+	steps_add(
+		steps, "sender", "backend %s (forward: nat)", backend_name(explained, explained->explanation->backend));
+	if (vip)
+		steps_add(steps, "nat",
+			"the source becomes %s (service %s); the kernel's routes determine the next hop",
+			endpoint_text(&vip->vip, vip->port ? vip->port : p->source_port, text),
+			vip->service < explained->image->contract.services
+				? explained->image->service_names[vip->service].name
+				: "?");
+	else
+		steps_add(steps, "nat", "the source becomes the same VIP as that of the first fragment");
+}
+
 static void add_verdict(const struct explanation *e, json_t *steps)
 {
 	if (e->verdict < VERDICT_COUNT)
@@ -436,6 +485,8 @@ static json_t *describe(const struct explained *explained)
 		set_text(object, "backend", backend_name(explained, e->backend));
 		set_text(object, "reason", explanation_reason(e->reason));
 	}
+	if (is_from_backend(explained))
+		set_text(object, "sender", backend_name(explained, e->backend));
 	if (e->verdict < VERDICT_COUNT) {
 		set_text(object, "verdict", verdict_texts[e->verdict].name);
 		set_text(object, "action", verdict_texts[e->verdict].action);
@@ -456,6 +507,7 @@ json_t *explanation_json(const struct explained *explained)
 	add_hints(explained, steps);
 	add_owner(explained, steps);
 	add_backend(explained, steps);
+	add_sender(explained, steps);
 	add_verdict(explained->explanation, steps);
 	json_object_set_new(object, "steps", steps);
 	return object;

@@ -187,6 +187,7 @@ static void write_text(enum message message, struct text *text)
 	case MESSAGE_NONE:
 		return no_call_id(text);
 	case MESSAGE_RESPONSE:
+	case MESSAGE_RETURNED:
 		return response(text, "198.51.100.7");
 	case MESSAGE_VIA_NAME:
 		return response(text, "px-aaaaaaaa.sip.example.net");
@@ -269,7 +270,7 @@ void message_build(enum message message, struct frame *frame)
 		spec.protocol = 1, spec.icmp_type = 8;
 	if (message == MESSAGE_FROM_VIP)
 		spec.source = "192.0.2.10", spec.destination = "198.51.100.7";
-	if (message == MESSAGE_FROM_BACKEND)
+	if (message == MESSAGE_FROM_BACKEND || message == MESSAGE_RETURNED)
 		spec.source = MESSAGE_BACKEND, spec.destination = "198.51.100.7";
 	if (message == MESSAGE_OTHER_VIP)
 		spec.destination = "192.0.2.200";

@@ -50,6 +50,7 @@
 	X(ECHO, "echo request")                                                                                        \
 	X(FROM_VIP, "from a VIP, to no source address of probes")                                                      \
 	X(FROM_BACKEND, "typical, from a backend to a client")                                                         \
+	X(RETURNED, "200 with SDP, from a backend to a client")                                                        \
 	X(OTHER_VIP, "UDP for no service")                                                                             \
 	X(ARP, "ARP")
 

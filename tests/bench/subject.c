@@ -440,7 +440,8 @@ static int fill_guard(struct bpf_object *object, const struct subject_setup *set
 /* The way back from each backend. */
 static int fill_nat(struct bpf_object *object, const struct subject_setup *setup)
 {
-	struct nat_vip vip = {.vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}}};
+	struct nat_vip vip = {.vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}},
+		.flags = setup->counters ? NAT_COUNTS | NAT_MESSAGES : 0};
 	struct interface_mac mac = {.mtu = 9000};
 	int error = network_enter(&mac.own.ifindex);
 

@@ -105,6 +105,30 @@ try_calls() {
 	is "the backend counts them by class" "$(($(of px1 invite_2xx) + $(of px1 other_2xx)))" "$(received calls 200 .)"
 }
 
+# explained SOURCE PORT: the steps of a packet from this address and port to the client
+explained() {
+	lab_in balancer python3 -c '
+import struct, socket, sys
+mac, source, port, destination = sys.argv[1:]
+payload = b"SIP/2.0 200 OK\r\n\r\n"
+udp = struct.pack("!HHHH", int(port), 5060, 8 + len(payload), 0) + payload
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(destination))
+frame = bytes.fromhex(mac.replace(":", "")) + bytes(6) + b"\x08\x00" + ip + udp
+sys.stdout.buffer.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) + struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+' "$(lab_in balancer cat /sys/class/net/eth1/address)" "$1" "$2" "$LAB_CLIENT" > "$LAB_DIR/packet.pcap"
+	lab_ctl explain "$LAB_DIR/packet.pcap"
+}
+
+try_explain() {
+	local text before
+	before=$(of px3 packets)
+	text=$(explained 10.0.1.13 5072)
+	like "explain names the server that sends a packet" "$text" "backend px3 \\(forward: nat\\)"
+	like "... and its new source" "$text" "the source becomes $LAB_VIP:5072 \\(service broken\\)"
+	unlike "a port without a service has no new source" "$(explained 10.0.1.13 9999)" "the source becomes"
+	is "explain counts nothing" "$(of px3 packets)" "$before"
+}
+
 metric() {
 	lab_in balancer curl -sf http://127.0.0.1:9464/metrics | grep -F "$1 " | cut -d ' ' -f 2
 }
@@ -143,6 +167,7 @@ lab_daemon
 wait_for 15 lab_serving 4
 try_codes
 try_calls
+try_explain
 try_metrics
 try_restart
 tap_end
