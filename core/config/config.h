@@ -57,6 +57,7 @@ enum probe_transport {
 };
 
 #define STATUS_CODE_END 700 /* SIP has 100 to 699 */
+#define STATUS_CODES_SIZE ((STATUS_CODE_END + 7) / 8)
 
 /* Times are in ms. Texts that the file does not set are NULL. */
 struct config_probe {
@@ -66,11 +67,11 @@ struct config_probe {
 	uint16_t port;                  /* host order; 0: the port of the service */
 	uint32_t interval;
 	uint32_t timeout;
-	unsigned int fall;                           /* consecutive failures until the backend is down */
-	unsigned int rise;                           /* consecutive successes until the backend is up */
-	uint8_t ok_codes[(STATUS_CODE_END + 7) / 8]; /* a bit for each status code that counts as success */
-	char *from;                                  /* URI of From and To */
-	char *request_uri;                           /* NULL: sip:, user, and the probed address */
+	unsigned int fall;                   /* consecutive failures until the backend is down */
+	unsigned int rise;                   /* consecutive successes until the backend is up */
+	uint8_t ok_codes[STATUS_CODES_SIZE]; /* the status codes that count as success: config_has_code() */
+	char *from;                          /* URI of From and To */
+	char *request_uri;                   /* NULL: sip:, user, and the probed address */
 	char *user;
 	bool verify; /* verify the certificate */
 	char *ca;    /* file of certificates; NULL: the certificates of the system */
@@ -200,8 +201,8 @@ const char *config_admin_name(enum admin_state admin);
 /* Is `name` a valid name of a service, pool or backend? Valid names have 1 to 63 characters from A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);
 
-/* Does the probe succeed with this status code? */
-bool config_code_is_ok(const struct config_probe *probe, unsigned int code);
+/* Does the set contain this status code? */
+bool config_has_code(const uint8_t codes[STATUS_CODES_SIZE], unsigned int code);
 
 /* The name of the group of a backend; NULL if the backend has no group. */
 const char *config_group_name(const struct config_pool *pool, const struct config_backend *backend);

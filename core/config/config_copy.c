@@ -14,11 +14,6 @@ bool config_name_is_valid(const char *name)
 	return length > 0 && length < NAME_SIZE && name[length] == '\0';
 }
 
-bool config_code_is_ok(const struct config_probe *probe, unsigned int code)
-{
-	return code < STATUS_CODE_END && probe->ok_codes[code / 8] & 1 << code % 8;
-}
-
 const char *config_group_name(const struct config_pool *pool, const struct config_backend *backend)
 {
 	return backend->group ? pool->groups[backend->group - 1] : NULL;

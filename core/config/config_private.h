@@ -174,6 +174,11 @@ void config_read_time(struct reader *reader, const struct node *value, void *obj
 void config_read_truth(struct reader *reader, const struct node *value, void *object);
 void config_read_listen(struct reader *reader, const struct node *value, void *object); /* struct endpoint */
 
+/* A list of status codes and classes, none of them below the minimum of the key. */
+void config_read_codes(struct reader *reader, const struct node *value, uint8_t codes[STATUS_CODES_SIZE]);
+void config_write_codes(FILE *out, const uint8_t codes[STATUS_CODES_SIZE]);
+void config_add_code(uint8_t codes[STATUS_CODES_SIZE], unsigned int code);
+
 /* --- values; false after a fault has been added */
 
 #define NAME_EXPECTED "1 to 63 of the characters A-Z a-z 0-9 . _ -"

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The key `probe:` of a pool: a word, or a mapping with keys of its own. */
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "config_private.h"
 
@@ -25,11 +23,6 @@ static bool code_is_usually_ok(unsigned int code)
 	return code >= 200 && (code / 100 != 5 || code == 501);
 }
 
-static void add_code(struct config_probe *probe, unsigned int code)
-{
-	probe->ok_codes[code / 8] |= 1 << code % 8;
-}
-
 void config_default_probe(struct config_probe *probe, enum probe_type type)
 {
 	unsigned int code;
@@ -38,7 +31,7 @@ void config_default_probe(struct config_probe *probe, enum probe_type type)
 		.type = type, .interval = 2 * SECOND, .timeout = SECOND, .fall = 3, .rise = 2, .verify = true};
 	for (code = 0; code < STATUS_CODE_END; code++) {
 		if (code_is_usually_ok(code))
-			add_code(probe, code);
+			config_add_code(probe->ok_codes, code);
 	}
 }
 
@@ -212,71 +205,15 @@ static void read_timeout(struct reader *reader, const struct node *value, void *
 	probe->timeout = timeout;
 }
 
-/* Reads one code, "200", or a class, "2xx". */
-static bool parse_codes(const char *text, unsigned int *first, unsigned int *last)
-{
-	if (text[0] < '1' || text[0] > '6')
-		return false;
-	*first = (text[0] - '0') * 100;
-	*last = *first + 99;
-	if (strcmp(text + 1, "xx") == 0)
-		return true;
-	if (!isdigit((unsigned char)text[1]) || !isdigit((unsigned char)text[2]) || text[3])
-		return false;
-	*first = *last = strtoul(text, NULL, 10);
-	return true;
-}
-
 static void read_ok_codes(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
-	unsigned int code, last;
-	const struct node *item;
-	const char *text;
-
-	if (!reader_list(reader, value, false))
-		return;
-	memset(probe->ok_codes, 0, sizeof(probe->ok_codes));
-	for (item = node_first(value); item; item = node_next(value, item)) {
-		text = reader_text(reader, item);
-		if (!text)
-			continue;
-		if (!parse_codes(text, &code, &last)) {
-			reader_refuse(reader, item, NULL);
-			continue;
-		}
-		for (; code <= last; code++)
-			add_code(probe, code);
-	}
-}
-
-static bool class_is_ok(const struct config_probe *probe, unsigned int class)
-{
-	unsigned int code = class * 100;
-
-	while (code < (class + 1) * 100 && config_code_is_ok(probe, code))
-		code++;
-	return code == (class + 1) * 100;
+	config_read_codes(reader, value, ((struct config_probe *)object)->ok_codes);
 }
 
 static void write_ok_codes(const struct writer *writer, const struct key *key, const void *object)
 {
-	const struct config_probe *probe = object;
-	const char *before = "[";
-
 	(void)key;
-	for (unsigned int code = 100; code < STATUS_CODE_END; code++) {
-		if (!config_code_is_ok(probe, code))
-			continue;
-		if (code % 100 == 0 && class_is_ok(probe, code / 100)) {
-			fprintf(writer->out, "%s%uxx", before, code / 100);
-			code += 99;
-		} else {
-			fprintf(writer->out, "%s%u", before, code);
-		}
-		before = ", ";
-	}
-	fputc(']', writer->out);
+	config_write_codes(writer->out, ((const struct config_probe *)object)->ok_codes);
 }
 
 /* --- texts */
@@ -416,6 +353,7 @@ const struct key config_probe_keys[] = {
 		.read = read_ok_codes,
 		.write = write_ok_codes,
 		.flags = KEY_LIST,
+		.min = 100,
 		.expected = "a SIP status code, or a class of them, such as 200 or 4xx",
 		.condition = &only_sip,
 		.help = "Status codes that count as success. A server that refuses the request also works; most 5xx "

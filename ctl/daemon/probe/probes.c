@@ -118,7 +118,7 @@ void probe_take_message(struct prober *prober, const char *message, size_t lengt
 
 	if (code < 200) /* provisional, or not a response to this probe */
 		return;
-	if (config_code_is_ok(&prober->profile->probe, code))
+	if (config_has_code(prober->profile->probe.ok_codes, code))
 		probe_pass(prober);
 	else
 		probe_fail(prober, "%s", status);
