@@ -134,7 +134,8 @@ static bool *alive_by_id(const struct farm_pool *pool)
 /* Advances the migration. If no slot has to move, the wanted and the current owners share one array. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
-	const struct migration_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
+	const struct migration_rules rules = {
+		pool->config->record_time, pool->config->drain_timeout, state->held, NULL};
 	bool *alive;
 
 	if (state->finish)

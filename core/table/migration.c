@@ -127,6 +127,14 @@ static void move_slot(struct migration *migration, uint32_t slot, uint16_t wante
 	migration->latest = now;
 }
 
+/* When the slot may move, although its owner is alive. */
+static uint64_t move_time(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
+{
+	bool failing = rules->failing && rules->failing[migration->owners->ids[slot]];
+
+	return failing ? 0 : migration->progress[slot].recorded + rules->record_time;
+}
+
 /* Advances one slot. Returns when to call again. */
 static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now)
@@ -145,8 +153,8 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 		return MIGRATION_NEVER;
 	progress = &migration->progress[slot];
 	if (migration->owners->ids[slot] != wanted) {
-		if (now < progress->recorded + rules->record_time)
-			return progress->recorded + rules->record_time;
+		if (now < move_time(migration, slot, rules))
+			return move_time(migration, slot, rules);
 		move_slot(migration, slot, wanted, now);
 	}
 	if (progress->moved && now < progress->moved + rules->drain_timeout)

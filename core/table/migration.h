@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Changes the owners of a pool's slots without moving a live call (docs/design/migration.md). A slot whose owner is
  * dead moves at once. For any other slot, the kernel first records the calls, then the slot moves. The previous owner
- * keeps the recorded calls until the migration ends. `previous_owners` in bpf/abi.h describes what the kernel does with
+ * keeps its calls until the migration ends. `previous_owners` in bpf/abi.h describes what the kernel does with
  * a migrating slot. No I/O. All times are ms of the same clock; any clock will do. */
 #pragma once
 
@@ -18,6 +18,9 @@ struct migration_rules {
 	/* By slot: true if the slot has tracked calls at a backend other than its owner. Its migration then continues
 	 * beyond drain_timeout, for these calls only. NULL: false for all slots. */
 	const bool *held;
+	/* By id: true if new calls must leave the backend at once. Its slots move without a recording phase; it stays
+	 * their previous owner. NULL: false for all backends. */
+	const bool *failing;
 };
 
 #define MIGRATION_NEVER UINT64_MAX

@@ -15,7 +15,8 @@
 
 static const struct migration_rules rules = {.record_time = 32, .drain_timeout = 1000};
 
-/* Input at a time: wanted owner and live backends (bits). Then the expected state of the slot. */
+/* Input at a time: wanted owner and live backends (bits; FAILS() of those that fail). Then the expected state of the
+ * slot. */
 struct moment {
 	uint64_t now;
 	uint16_t wanted;
@@ -25,6 +26,7 @@ struct moment {
 };
 
 #define BIT(id) (1U << (id))
+#define FAILS(id) (1U << (16 + (id)))
 #define ALL (BIT(A) | BIT(B) | BIT(C))
 #define MOMENTS 8
 
@@ -104,6 +106,40 @@ static const struct story stories[] = {
 			{42, B, ALL, B, A, "moved"},
 			{50, C, BIT(C), C, C, "tracked calls may belong to any backend"},
 		}},
+	{"a failing owner loses the slot at once, and keeps its calls",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL | FAILS(A), B, A, "no recording"},
+			{1009, B, ALL | FAILS(A), B, A, "still"},
+			{1010, B, ALL | FAILS(A), B, 0, "done"},
+		}},
+	{"a failing owner that works again gets the slot back after its calls have been recorded",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL | FAILS(A), B, A, "no recording"},
+			{20, A, ALL, B, A, "the migration has recorded for 10 of 32"},
+			{42, A, ALL, A, A, "back"},
+			{1042, A, ALL, A, 0, "done"},
+		}},
+	{"an owner that fails while its slot records",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL, A, A, "recording"},
+			{20, B, ALL | FAILS(A), B, A, "at once"},
+		}},
+	{"a new owner that fails",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL, A, A, "recording"},
+			{42, B, ALL, B, A, "moved"},
+			{50, C, ALL | FAILS(B), C, A, "all calls of B are tracked"},
+		}},
+	{"a failing owner that dies",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL | FAILS(A), B, A, "no recording"},
+			{20, B, ALL & ~BIT(A), B, B, "tracked calls may belong to any backend"},
+		}},
 	{"the only owner stops accepting new calls",
 		{
 			{0, A, ALL, A, 0, "start"},
@@ -156,11 +192,14 @@ Test(migration, one_slot)
 
 		for (size_t j = 0; j < MOMENTS && stories[i].moments[j].because; j++) {
 			const struct moment *moment = &stories[i].moments[j];
-			bool alive[IDS];
+			bool alive[IDS], failing[IDS];
+			const struct migration_rules with = {rules.record_time, rules.drain_timeout, NULL, failing};
 
-			for (int id = 0; id < IDS; id++)
+			for (int id = 0; id < IDS; id++) {
 				alive[id] = moment->alive & BIT(id);
-			step_to(migration, &moment->wanted, 1, alive, &rules, moment->now);
+				failing[id] = moment->alive & FAILS(id);
+			}
+			step_to(migration, &moment->wanted, 1, alive, &with, moment->now);
 			cr_expect(owner_of(migration, 0) == moment->owner &&
 					  previous_owner_of(migration, 0) == moment->previous,
 				"%s, at %d (%s): owner %u, previous %u", stories[i].name, (int)moment->now,
@@ -287,7 +326,7 @@ Test(migration, a_call_is_live_until_its_end_or_a_long_silence)
 Test(migration, a_slot_with_calls_elsewhere_is_held)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
-	const struct migration_rules holding = {rules.record_time, rules.drain_timeout, (const bool[]){true}};
+	const struct migration_rules holding = {rules.record_time, rules.drain_timeout, (const bool[]){true}, NULL};
 	struct migration *migration = migration_new(1);
 	uint16_t wanted = A;
 	uint64_t now, moved;
@@ -340,12 +379,12 @@ static uint16_t steer(const struct migration *migration, struct call *call, bool
 
 /* A call is lost if a message reaches a different backend than the message before, while that backend is live
  * and the change is not older than drain_timeout. Messages without a To tag (retransmissions, credentials)
- * follow the message before within record_time. */
-static void say(
-	const struct migration *migration, struct call *call, uint64_t now, const bool *alive, unsigned int seed)
+ * follow the message before within record_time. Such messages are not protected if a backend fails. */
+static void say(const struct migration *migration, struct call *call, uint64_t now, const bool *alive,
+	const struct migration_rules *with, unsigned int seed)
 {
 	bool is_new = !call->backend && !call->continues;
-	bool opening = is_new || (now - call->spoke < rules.record_time && rand() % 3 == 0);
+	bool opening = is_new || (!with->failing && now - call->spoke < rules.record_time && rand() % 3 == 0);
 	uint16_t backend;
 
 	if (is_new) {
@@ -393,7 +432,8 @@ static struct migration *start_again(struct migration *before, uint64_t now)
 	return migration;
 }
 
-static void run_calls(unsigned int seed, const struct migration_rules *with)
+/* `failing`: the array of `with`; NULL: no backend fails. */
+static void run_calls(unsigned int seed, const struct migration_rules *with, bool *failing)
 {
 	struct migration *migration = migration_new(SLOTS);
 	bool alive[IDS] = {false, true, true, true, true, true};
@@ -412,6 +452,8 @@ static void run_calls(unsigned int seed, const struct migration_rules *with)
 			wanted[rand() % SLOTS] = 1 + rand() % (IDS - 1);
 		if (rand() % 100 == 0)
 			alive[1 + rand() % (IDS - 1)] ^= true;
+		if (failing && rand() % 50 == 0)
+			failing[1 + rand() % (IDS - 1)] ^= true;
 		if (rand() % 100 == 0)
 			migration = start_again(migration, now);
 		for (int slot = 0; slot < SLOTS; slot++)
@@ -426,7 +468,7 @@ static void run_calls(unsigned int seed, const struct migration_rules *with)
 		if (call->backend && rand() % 20 == 0)
 			call->backend = 0; /* the call ends */
 		else
-			say(migration, call, now, alive, seed);
+			say(migration, call, now, alive, with, seed);
 	}
 	migration_free(migration);
 }
@@ -436,5 +478,15 @@ Test(migration, no_call_moves)
 	static const struct migration_rules never = {.record_time = 32, .drain_timeout = UINT32_MAX};
 
 	for (unsigned int seed = 1; seed <= 300; seed++)
-		run_calls(seed, seed % 2 ? &never : &rules);
+		run_calls(seed, seed % 2 ? &never : &rules, NULL);
+}
+
+Test(migration, no_call_moves_if_backends_fail)
+{
+	for (unsigned int seed = 1; seed <= 300; seed++) {
+		bool failing[IDS] = {false};
+		const struct migration_rules with = {rules.record_time, UINT32_MAX, NULL, failing};
+
+		run_calls(seed, &with, failing);
+	}
 }
