@@ -557,7 +557,7 @@ enum backend_state {
 	STATE_UNREACHABLE, /* no route, or no neighbour entry */
 	STATE_MAINT,       /* in maintenance, set by the operator */
 	STATE_IDLE,        /* its weight is 0 */
-	STATE_DOWN,        /* its health probes fail */
+	STATE_DOWN,        /* its health probes fail, or its responses to clients (backend_record.passive_cause) */
 	STATE_UNKNOWN,     /* no health probe has finished yet */
 	STATE_SUSPECTED,   /* does not answer probes; keeps its slots until the cause is known */
 };
@@ -567,6 +567,14 @@ enum health {
 	HEALTH_UNKNOWN,
 	HEALTH_UP,
 	HEALTH_DOWN,
+};
+
+/* Why a backend fails according to passive health (core/health/passive.h). */
+enum passive_cause {
+	PASSIVE_NONE,       /* it does not fail */
+	PASSIVE_RUN,        /* too many consecutive responses failed */
+	PASSIVE_SHARE,      /* too large a share of its responses failed */
+	PASSIVE_UNANSWERED, /* it did not respond to INVITEs */
 };
 
 /* Round-trip times of probes in us; 0: no reply yet. */
@@ -592,6 +600,10 @@ struct backend_record {
 	__u32 since;    /* time of the last change of `state`, seconds since the epoch */
 	__u32 returned; /* time of the last recovery, in the same unit; 0: none, or slow start is over */
 	struct latency latency;
+	__u32 passive_until; /* down by passive health at least until this time, in the same unit; 0: never down */
+	__u8 passive_count;  /* number of such failures, one shortly after the other */
+	__u8 passive_cause;  /* enum passive_cause; PASSIVE_NONE: not down by passive health */
+	__u8 pad[2];
 };
 
 /* added_backends: hash by id. The settings of a backend that was added at run time, as the YAML of a pool with
@@ -701,7 +713,7 @@ _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "service_traffic");
 _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "backend_traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
-_Static_assert(sizeof(struct backend_record) == 176, "backend_record");
+_Static_assert(sizeof(struct backend_record) == 184, "backend_record");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
 _Static_assert(sizeof(struct contract) == 36, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");

@@ -265,6 +265,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	if (faults->count == faults_before) {
 		config_resolve_probes(parse.config, faults);
 		config_check_nat(parse.config, faults);
+		config_check_passive(parse.config, faults);
 	}
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);

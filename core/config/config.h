@@ -79,6 +79,16 @@ struct config_probe {
 	char *sni; /* the server name to send and verify; NULL: send none, verify the address */
 };
 
+/* `passive:`, which observes the responses of the backends to clients. */
+struct config_passive {
+	bool is_set;
+	unsigned int fall;                /* consecutive failures until the backend is down */
+	uint8_t codes[STATUS_CODES_SIZE]; /* the status codes of failures: config_has_code() */
+	uint32_t window;                  /* ms */
+	unsigned int share;               /* of failures in the window, per cent */
+	struct position position;
+};
+
 struct config_pool {
 	char name[NAME_SIZE];
 	enum forward_method forward;
@@ -87,6 +97,7 @@ struct config_pool {
 	struct prefix_key outer_source; /* of backends with FORWARD_IPIP; 0 bits: the address of the interface */
 	unsigned int min_alive;         /* per cent, 0 to 100 */
 	struct config_probe probe;
+	struct config_passive passive;
 	uint32_t record_time;             /* ms of the recording phase before a slot moves */
 	uint32_t drain_timeout;           /* ms until the migration of a slot ends */
 	uint32_t slow_start;              /* ms; 0: a returning backend has its full weight at once */

@@ -182,6 +182,16 @@ const struct key config_pool_keys[] = {
 		.keys = config_probe_keys,
 		.usual = "`none`",
 		.help = "The health check of the backends: the `type` alone, or a mapping."},
+	{.name = "passive",
+		.read = config_read_passive,
+		.write = config_write_passive,
+		.type = VALUE_WORD,
+		.words = reader_truth_words,
+		.keys = config_passive_keys,
+		.usual = "`false`",
+		.help = "Passive health: backends whose responses to clients fail are down. `true` stands for the "
+			"default values; a mapping changes them. Only for `forward: nat`, and for services with "
+			"protocol `udp`."},
 	{.name = "record_time",
 		.read = config_read_time,
 		.write = config_write_time,

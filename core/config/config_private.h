@@ -75,6 +75,7 @@ extern const struct key config_limit_set_keys[];
 extern const struct key config_service_keys[];
 extern const struct key config_pool_keys[];
 extern const struct key config_probe_keys[];
+extern const struct key config_passive_keys[];
 extern const struct key config_backend_keys[];
 extern const struct key config_group_keys[];
 
@@ -87,6 +88,14 @@ void config_read_groups(struct reader *reader, const struct node *value, void *o
 
 /* The value of `probe:`; `object` is a struct config_pool. */
 void config_read_probe(struct reader *reader, const struct node *value, void *object);
+
+/* `passive:`; `object` is a struct config_pool. */
+void config_default_passive(struct config_passive *passive);
+void config_read_passive(struct reader *reader, const struct node *value, void *object);
+void config_write_passive(const struct writer *writer, const struct key *key, const void *object);
+
+/* Refuses `passive:` of pools whose responses are not counted. Call it after all services have been read. */
+void config_check_passive(const struct config *config, struct faults *faults);
 
 /* Set the default values of a pool, and of a probe of a given type. */
 void config_default_pool(struct config_pool *pool);

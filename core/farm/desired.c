@@ -122,21 +122,21 @@ void desired_inherit(struct desired *desired, const struct farm *farm, const str
 			pool_state(desired, &farm->pools[i], inherited, now);
 }
 
-static bool *alive_by_id(const struct farm_pool *pool)
+/* Returns an array by id, which the caller frees. */
+static bool *backends_by_id(
+	const struct farm_pool *pool, bool (*has)(const struct farm_pool *pool, const struct farm_backend *backend))
 {
-	bool *alive = allocate(UINT16_MAX + 1, sizeof(*alive));
+	bool *by_id = allocate(UINT16_MAX + 1, sizeof(*by_id));
 
 	for (size_t i = 0; i < pool->count; i++)
-		alive[pool->backends[i].id] = farm_backend_is_alive(pool, &pool->backends[i]);
-	return alive;
+		by_id[pool->backends[i].id] = has(pool, &pool->backends[i]);
+	return by_id;
 }
 
 /* Advances the migration. If no slot has to move, the wanted and the current owners share one array. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
-	const struct migration_rules rules = {
-		pool->config->record_time, pool->config->drain_timeout, state->held, NULL};
-	bool *alive;
+	bool *alive, *failing;
 
 	if (state->finish)
 		migration_finish(state->migration, wanted);
@@ -145,9 +145,14 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 	if (migration_is_complete(state->migration, wanted)) {
 		owners_share(state->owners, migration_owners(state->migration));
 	} else {
-		alive = alive_by_id(pool);
-		state->next = migration_step(state->migration, wanted, alive, &rules, now);
+		alive = backends_by_id(pool, farm_backend_is_alive);
+		failing = backends_by_id(pool, farm_backend_is_failing);
+		state->next = migration_step(state->migration, wanted, alive,
+			&(struct migration_rules){
+				pool->config->record_time, pool->config->drain_timeout, state->held, failing},
+			now);
 		free(alive);
+		free(failing);
 	}
 	free(state->held);
 	state->held = NULL;
@@ -271,6 +276,7 @@ static struct image *fill_image(const struct farm *farm, const struct image *run
 
 			image->backends[backend->id] = farm_backend_entry(pool, backend);
 			image->records[backend->id] = backend->record;
+			image->passive[backend->id] = farm_passive_rule(pool, backend);
 			if (backend->added && farm_backend_exists(backend))
 				hash_map_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);
 		}

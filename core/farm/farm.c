@@ -93,20 +93,26 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	backend->record.returned = record->returned;
 	backend->record.latency = record->latency;
 	backend->record.health = record->health;
+	backend->record.passive_until = record->passive_until;
+	backend->record.passive_count = record->passive_count;
+	backend->record.passive_cause = record->passive_cause;
 	backend->route = adopted_route(&running->backends[id]);
 }
 
 /* A backend that was up stays up until a probe fails: its pool may have had no probes before. */
-static void assume_health(const struct config_pool *pool, struct farm_backend *backend)
+static void assume_health(const struct farm_pool *farm_pool, struct farm_backend *backend)
 {
+	const struct config_pool *pool = farm_pool->config;
 	struct backend_record *record = &backend->record;
 
+	if (!farm_backend_is_observed(farm_pool, backend))
+		farm_passive_forget(backend);
 	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
 		record->health = HEALTH_UP;
 	/* The decisions of the previous daemon remain valid. A suspected backend stays suspected. */
 	backend->outage.held = record->state == STATE_SUSPECTED;
-	backend->outage.down =
-		record->state == STATE_DOWN || record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
+	backend->outage.down = (record->state == STATE_DOWN && !record->passive_cause) ||
+			       record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
 }
 
 static int add_from_file(struct farm_backend *backend, const struct farm_pool *farm_pool,
@@ -136,7 +142,7 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	}
 	if (origin == FARM_RELOAD && config->sets_admin)
 		backend->record.admin = config->admin;
-	assume_health(pool, backend);
+	assume_health(farm_pool, backend);
 	return backend->id ? 0 : -ENOSPC;
 }
 
@@ -204,7 +210,7 @@ static void keep_running_backend(
 		mark_leaving(&backend->record);
 	backend->route = adopted_route(&running->backends[id]);
 	adopt_description(pool, backend, running);
-	assume_health(pool->config, backend);
+	assume_health(pool, backend);
 }
 
 /* Keeps running backends whose name and address are not in the file: those that joined, were added, or drain. */

@@ -7,6 +7,7 @@
 #include "core/config/added_backend.h"
 #include "core/maps/image.h"
 #include "core/health/outage.h"
+#include "core/health/passive.h"
 #include "core/net/route.h"
 
 #define FARM_SLOW_START_STEPS 10 /* steps from a tenth of the weight to the full weight */
@@ -25,6 +26,7 @@ struct farm_backend {
 	enum health probe_health;   /* the result of its probes alone; farm_decide_outage() decides record.health */
 	struct evidence probed;     /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];     /* why its probes failed */
+	char passive_reason[128];   /* why it is down by passive health; "": not known after a restart */
 	char probe_trouble[128];    /* why the balancer cannot probe the backend; "": no obstacle */
 	bool silent;                /* it joined by itself, and its heartbeats stopped */
 	uint32_t silent_ms;         /* ms since the last heartbeat of a backend that joined */
@@ -47,6 +49,7 @@ struct farm_pool {
 	bool fail_open;        /* too few backends are up (`min_alive`): probe results are ignored */
 	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of the clock in listening.h;
 				  0: too few are up */
+	size_t tolerated;      /* backends that fail according to passive health, but stay in service */
 	struct outage outage;  /* backends that stopped responding together, until their state is decided */
 	uint64_t next;         /* time of the next farm_decide_outage(), ms of the clock in listening.h */
 };
@@ -93,6 +96,9 @@ bool farm_pool_takes_new_calls(const struct farm_pool *pool);
  * farm_backend_is_alive() is sufficient: can the backend receive packets (the field `alive` of the map `backends`)? */
 bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* Is the backend alive, but down by passive health? It keeps its calls, and new calls go to other backends at once. */
+bool farm_backend_is_failing(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* The current weight of the backend in tenths: 10 for weight 1, less during a slow start. */
 uint16_t farm_backend_weight(const struct farm_backend *backend);
@@ -164,6 +170,25 @@ uint64_t farm_next_decision(const struct farm_pool *pool);
 
 /* The longest time from the death of a backend to its detection, ms. */
 uint32_t farm_detection_time(const struct farm_pool *pool);
+
+/* Does passive health (core/health/passive.h) apply to the backend? It needs FORWARD_NAT and `passive:` of the pool. */
+bool farm_backend_is_observed(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* The entry of the backend in the map `passive_rules`. */
+struct passive_rule farm_passive_rule(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* Puts backends that fail alone down, and lets backends return whose hold time is over and whose probes pass.
+ * `histories`: of each backend of the pool; NULL for a backend that is not observed. Returns true if a state will
+ * change with the next farm_update_state(). `now` is in ms of any clock, `date` in seconds since the epoch. */
+bool farm_decide_passive(
+	struct farm_pool *pool, struct passive_history *const histories[], uint64_t now, uint32_t date);
+
+/* Ends the failure of a backend: it may return at once. */
+void farm_passive_forget(struct farm_backend *backend);
+
+/* Describes the backends that fail but stay in service; "" if there are none. */
+#define FARM_PASSIVE_SIZE 192
+const char *farm_passive_text(const struct farm_pool *pool, char text[FARM_PASSIVE_SIZE]);
 
 /* Copies undecided outages from the previous farm, so that a reload does not restart them. */
 void farm_take_over(struct farm *farm, const struct farm *before);

@@ -276,7 +276,9 @@ int farm_set_admin(
 	if (!backend)
 		return -ENOENT;
 	backend->record.admin = admin;
-	if (admin == ADMIN_READY)
+	if (admin == ADMIN_READY) {
 		backend->record.overrides &= ~OVERRIDE_LEAVING;
+		farm_passive_forget(backend);
+	}
 	return 0;
 }

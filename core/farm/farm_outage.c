@@ -146,6 +146,7 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->unreachable_since = before->unreachable_since;
 	backend->neighbour_asked = before->neighbour_asked;
 	backend->outage = before->outage;
+	memcpy(backend->passive_reason, before->passive_reason, sizeof(backend->passive_reason));
 }
 
 /* Returns an array of 65536 elements, which the caller must free. A backend keeps its id from farm to farm. */

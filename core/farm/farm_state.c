@@ -78,6 +78,8 @@ static enum backend_state backend_state(
 		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
 	if (backend->outage.held)
 		return STATE_SUSPECTED;
+	if (backend->record.passive_cause)
+		return STATE_DOWN;
 	return backend->record.weight ? STATE_UP : STATE_IDLE;
 }
 
@@ -208,6 +210,14 @@ bool farm_backend_is_enabled(const struct farm_backend *backend)
 	       !(backend->record.overrides & OVERRIDE_LEAVING);
 }
 
+bool farm_backend_is_failing(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct backend_record *record = &backend->record;
+	bool dead = backend->silent || (pool->config->probe.type != PROBE_NONE && record->health != HEALTH_UP);
+
+	return farm_backend_exists(backend) && record->state == STATE_DOWN && record->passive_cause && !dead;
+}
+
 /* Is the missing response the only problem of the backend? The balancer can then still send packets to it. */
 static bool is_doubted(const struct farm_backend *backend)
 {
@@ -229,7 +239,7 @@ bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backe
 
 	return farm_backend_exists(backend) &&
 	       (is_up(&backend->record) || state == STATE_IDLE || state == STATE_UNKNOWN ||
-		       (pool->fail_open && is_doubted(backend)));
+		       farm_backend_is_failing(pool, backend) || (pool->fail_open && is_doubted(backend)));
 }
 
 /* The enabled backends, counted by state. */
@@ -360,6 +370,9 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 	case STATE_DOWN:
 		if (backend->silent)
 			return "sends no heartbeats";
+		if (farm_backend_is_failing(pool, backend))
+			return backend->passive_reason[0] ? backend->passive_reason
+							  : passive_cause_text(backend->record.passive_cause);
 		if (backend->probe_trouble[0])
 			return backend->probe_trouble;
 		return backend->probe_reason[0] ? backend->probe_reason : "failed its probes";

@@ -345,6 +345,7 @@ static void put_pools(struct text *text, const struct metrics *metrics)
 		{METRIC_pool_backends, offsetof(struct metrics_pool, backends), 0, {}},
 		{METRIC_pool_serving_backends, offsetof(struct metrics_pool, serving), 0, {}},
 		{METRIC_pool_fail_open, offsetof(struct metrics_pool, fail_open), 0, {}},
+		{METRIC_pool_failing_backends, offsetof(struct metrics_pool, failing), 0, {}},
 		{METRIC_pool_migrating, offsetof(struct metrics_pool, migrating), 0, {}},
 	};
 
@@ -372,6 +373,7 @@ static struct labels labels_of(const struct metrics_backend *backend, struct lab
 		}                                                                                                      \
 	}
 static const struct row backend_rows[] = {
+	BACKEND_ROW(passive_down, passive_down, 0, NULL, NULL),
 	BACKEND_ROW(weight, weight, 0, NULL, NULL),
 	BACKEND_ROW(migrating_slots, gaining, 0, "direction", "gaining"),
 	BACKEND_ROW(migrating_slots, losing, 0, "direction", "losing"),

@@ -56,8 +56,12 @@ enum metric_type {
 	X(pool_backends, GAUGE, "pool", "Backends of the pool")                                                        \
 	X(pool_serving_backends, GAUGE, "pool", "Backends of the pool that own slots")                                 \
 	X(pool_fail_open, GAUGE, "pool", "1 if the pool ignores probe results because too few backends pass; else 0")  \
+	X(pool_failing_backends, GAUGE, "pool",                                                                        \
+		"Backends whose responses fail (passive health), but that stay in service")                            \
 	X(pool_migrating, GAUGE, "pool", "1 while slots of the pool migrate; else 0")                                  \
 	X(backend_state, GAUGE, "pool, backend, state", "1 for the state of the backend, 0 for the other states")      \
+	X(backend_passive_down, GAUGE, "pool, backend",                                                                \
+		"1 while the backend is down because of its responses (passive health); else 0")                       \
 	X(backend_weight, GAUGE, "pool, backend", "Configured weight")                                                 \
 	X(backend_share_ratio, GAUGE, "pool, backend", "Share of the slots of the pool that the backend owns, 0 to 1") \
 	X(backend_migrating_slots, GAUGE, "pool, backend, direction",                                                  \
@@ -121,7 +125,7 @@ struct metrics_guard {
 
 struct metrics_pool {
 	char name[NAME_SIZE];
-	uint64_t backends, serving, fail_open, migrating;
+	uint64_t backends, serving, fail_open, failing, migrating;
 };
 
 /* Latencies are in us. */
@@ -129,7 +133,7 @@ struct metrics_backend {
 	char pool[NAME_SIZE], name[NAME_SIZE];
 	enum backend_state state;
 	double share; /* 0 to 1 */
-	uint64_t weight, gaining, losing, releasing, calls, calls_error, tracked_calls, connections;
+	uint64_t passive_down, weight, gaining, losing, releasing, calls, calls_error, tracked_calls, connections;
 	bool calls_known; /* else no metric of calls */
 	uint64_t passed, failed, latency_last, latency_mean, latency_p95;
 	struct backend_traffic traffic;

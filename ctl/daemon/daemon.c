@@ -19,6 +19,7 @@
 #include "listening_clock.h"
 #include "log.h"
 #include "floods.h"
+#include "passive.h"
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
@@ -284,6 +285,7 @@ static void tick_job(void *data)
 		daemon->unreconciled = true;
 	}
 	floods_sample(daemon->floods, daemon);
+	passive_watch_sample(daemon->passive_watch, daemon);
 	guard_watch_sample(daemon->guard_watch, daemon);
 	observe_sample(daemon->observe);
 	/* Reconciling also writes the probe latencies to the maps, from which the next daemon reads them. */
@@ -353,6 +355,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->counted_calls = counted_calls_new();
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
+	daemon->passive_watch = passive_watch_new();
 	daemon->guard_watch = guard_watch_new();
 	daemon->guard_lists = guard_lists_new();
 	daemon->guard_blocks = guard_blocks_new();
@@ -426,6 +429,7 @@ void daemon_stop(struct daemon *daemon)
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);
 	floods_free(daemon->floods);
+	passive_watch_free(daemon->passive_watch);
 	guard_watch_free(daemon->guard_watch);
 	guard_lists_free(daemon->guard_lists);
 	guard_blocks_free(daemon->guard_blocks);

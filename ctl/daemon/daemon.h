@@ -33,6 +33,7 @@ struct daemon {
 	struct counted_calls *counted_calls;
 	struct drain *drain;
 	struct floods *floods;
+	struct passive_watch *passive_watch;
 	struct guard_watch *guard_watch;
 	struct guard_lists *guard_lists;
 	struct guard_blocks *guard_blocks;

@@ -24,6 +24,9 @@ static const struct old_member of_record[] = {
 	OLD_MEMBER(backend_record, since),
 	OLD_MEMBER(backend_record, returned),
 	OLD_MEMBER(backend_record, latency),
+	OLD_MEMBER(backend_record, passive_until),
+	OLD_MEMBER(backend_record, passive_count),
+	OLD_MEMBER(backend_record, passive_cause),
 	OLD_MEMBERS_END,
 };
 

@@ -45,7 +45,8 @@ static const char base[] =
 	"         hints: [px1.example.net], ports: 30000-30009, forward: dsr, admin: ready}\n"
 	"      - {name: px2, address: 10.0.0.12}\n"
 	"    groups: [{name: rack1, backends: [px1]}, {name: rack2, backends: []}]\n"
-	"  - {name: others, forward: nat, port: 5080, backends: [{name: o1, address: 10.0.0.31, port: 5090},\n"
+	"  - {name: others, forward: nat, port: 5080, passive: true, backends: [{name: o1, address: 10.0.0.31, port: "
+	"5090},\n"
 	"      {name: o2, address: 10.0.0.32}]}\n";
 
 struct change {
@@ -132,6 +133,12 @@ static const struct change changes[] = {
 	{config_pool_keys, "forward", "    forward: dsr", "    forward: nat", "pool proxies: forward nat, was dsr",
 		"px2: forward: packets of established calls will go to the address of the server"},
 	{config_pool_keys, "min_alive", "min_alive: 10", "min_alive: 50", "pool proxies: min_alive 50, was 10", NULL},
+	{config_pool_keys, "passive", "passive: true", "passive: {fall: 5}",
+		"pool others: passive {fall: 5, codes: [503, 504], window: 10s, share: 50}, was {fall: 3, codes: [503, "
+		"504], window: 10s, share: 50}",
+		NULL},
+	{config_pool_keys, "passive", "passive: true, ", "",
+		"pool others: passive none, was {fall: 3, codes: [503, 504], window: 10s, share: 50}", NULL},
 	{config_pool_keys, "record_time", "record_time: 32s", "record_time: 10s",
 		"pool proxies: record_time 10s, was 32s", NULL},
 	{config_pool_keys, "drain_timeout", "drain_timeout: 1h", "drain_timeout: 2h",

@@ -16,7 +16,7 @@ static struct metrics_service services[] = {
 static struct metrics_guard guards[] = {{.name = "default",
 	.rules[GUARD_BUCKET_INVITE] = {.dropped = 30, .refused = 20, .observed = 3, .bytes = 4000},
 	.exempt = {.trusted = 5, .emergency = 6}}};
-static struct metrics_pool pools[] = {{.name = "proxies", .backends = 2, .serving = 1, .fail_open = 1}};
+static struct metrics_pool pools[] = {{.name = "proxies", .backends = 2, .serving = 1, .fail_open = 1, .failing = 2}};
 static struct metrics_backend backends[] = {
 	{.pool = "proxies",
 		.name = "px1",
@@ -112,6 +112,7 @@ Test(metrics, samples)
 		"\"4xx\"} 3",
 		"sipxdp_pool_serving_backends{pool=\"proxies\"} 1",
 		"sipxdp_pool_fail_open{pool=\"proxies\"} 1",
+		"sipxdp_pool_failing_backends{pool=\"proxies\"} 2",
 		"sipxdp_backend_state{pool=\"proxies\",backend=\"px1\",state=\"up\"} 1",
 		"sipxdp_backend_state{pool=\"proxies\",backend=\"px1\",state=\"down\"} 0",
 		"sipxdp_backend_state{pool=\"proxies\",backend=\"px2\",state=\"down\"} 1",

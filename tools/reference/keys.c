@@ -28,6 +28,7 @@ static struct config *parse_smallest_file(void)
 		exit(EXIT_FAILURE);
 	}
 	faults_free(&faults);
+	config_default_passive(&config->pools[0].passive);
 	return config;
 }
 
@@ -47,6 +48,7 @@ static const void *object_of(const struct config *config, const struct key *keys
 		{config_service_keys, &config->services[0]},
 		{config_pool_keys, &config->pools[0]},
 		{config_probe_keys, &config->pools[0].probe},
+		{config_passive_keys, &config->pools[0].passive},
 		{config_backend_keys, &config->pools[0].backends[0]},
 	};
 

@@ -197,6 +197,13 @@ static json_t *reason_json(
 		address_format(&backend->route.path_router, router));
 }
 
+/* "cause" is "" while the backend is not down by passive health. */
+static json_t *passive_json(const struct backend_record *record)
+{
+	return json_pack("{s:s, s:I, s:i}", "cause", passive_cause_name(record->passive_cause), "until",
+		(json_int_t)record->passive_until, "count", record->passive_count);
+}
+
 static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend, const struct slot_counts *counts)
 {
@@ -210,6 +217,8 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 		mac_json(&backend->route.next_hop), "interface", backend->route.interface, "mtu", backend->route.mtu,
 		"path_mtu", backend->route.path_mtu, "overrides", overrides_json(record));
 
+	if (farm_backend_is_observed(pool, backend))
+		json_object_set_new(object, "passive", passive_json(record));
 	if (backend->forward == FORWARD_NAT && backend->port)
 		json_object_set_new(object, "port", json_integer(backend->port));
 	add_to(object, maps_report_calls(&calls));

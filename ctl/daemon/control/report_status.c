@@ -269,7 +269,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
 	uint32_t *mtus = interface_mtus(daemon);
-	char text[FARM_OUTAGE_SIZE];
+	char text[FARM_OUTAGE_SIZE], failing[FARM_PASSIVE_SIZE];
 	bool changed = false;
 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
@@ -278,6 +278,8 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 		if (pool->outage.view != OUTAGE_NONE)
 			warn(warnings, "pool %s: %s", pool->config->name,
 				farm_outage_text(pool, listening_clock_now(), text));
+		if (*farm_passive_text(pool, failing))
+			warn(warnings, "pool %s: %s", pool->config->name, failing);
 		if (pool->fail_open)
 			warn(warnings,
 				"pool %s FAIL OPEN: less than %u %% of its backends pass their probes (min_alive), so "

@@ -89,6 +89,7 @@ static void collect_backend(const struct daemon *daemon, const struct farm_pool 
 	memcpy(out->pool, record->pool, NAME_SIZE);
 	memcpy(out->name, record->name, NAME_SIZE);
 	out->state = record->state;
+	out->passive_down = record->passive_cause != PASSIVE_NONE;
 	out->weight = record->weight;
 	out->share = (double)slots->owned / daemon->running->contract.slots;
 	out->gaining = slots->gaining;
@@ -117,6 +118,7 @@ static void collect_pool(const struct daemon *daemon, const struct farm_pool *po
 	out->backends = report_backends(pool);
 	out->serving = report_serving(daemon, pool);
 	out->fail_open = pool->fail_open;
+	out->failing = pool->tolerated;
 	out->migrating = daemon->running->pools[pool->id].migrating;
 	for (size_t i = 0; i < pool->count; i++) {
 		if (farm_backend_exists(&pool->backends[i]))
