@@ -210,7 +210,9 @@ static void random_probe(uint64_t *state, struct config_probe *probe)
 	}
 }
 
-/* Services have ports below 40000; backends have all other ports. */
+/* Services have ports below 40000; backends have all other ports. A hint is never the address of a different object. */
+#define HINT_SERIALS 0x8000
+
 static void random_backend(
 	uint64_t *state, struct config_backend *backend, const struct config_pool *pool, unsigned int *serial)
 {
@@ -229,7 +231,7 @@ static void random_backend(
 	backend->hint_count = random_below(state, 3);
 	backend->hints = calloc(backend->hint_count + 1, sizeof(*backend->hints));
 	for (i = 0; i < backend->hint_count; i++)
-		random_hint(state, &backend->hints[i], *serial << 2 | i);
+		random_hint(state, &backend->hints[i], HINT_SERIALS | *serial << 2 | i);
 	if (random_below(state, 2))
 		return;
 	backend->ports.first = 40000 + 50 * *serial;
