@@ -125,6 +125,23 @@ static __always_inline __u32 balance_choose(struct flow *flow)
 	return backend;
 }
 
+/* Returns whether a packet in a pool with pool.balanced may belong to a placed call, or start one. For all other
+ * packets the slot is sufficient, and the message need not be read. Tests only the first byte: an INVITE may follow
+ * empty lines. */
+__noinline int balance_concerns(struct xdp_md *ctx, __u64 hash, __u32 pool, __u32 payload)
+{
+	struct tracked_key key = {.hash = hash, .pool = pool, .slot = hash & slot_mask};
+	const struct balance *balance = bpf_map_lookup_elem(&balances, &pool);
+	__u8 first = 0;
+
+	if (bpf_map_lookup_elem(&counted_calls, &key))
+		return true;
+	if (!balance || !(balance->flags & (BALANCE_BY_TURN | BALANCE_MAY_SPILL)))
+		return false;
+	bpf_xdp_load_bytes(ctx, payload, &first, 1);
+	return first == 'I' || first <= ' ';
+}
+
 /* Replaces flow->backend, the owner of the slot, by the backend of a placed call. Returns false if the owner, or
  * migration.h, decides. If message->is_placed becomes true, the caller must store the call. */
 __noinline int balance_owner(struct flow *flow, struct track_message *message)

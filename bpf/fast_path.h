@@ -10,6 +10,7 @@
  * fast path, add a condition here that declines them. */
 #pragma once
 
+#include "balance.h"
 #include "classify.h"
 #include "finish.h"
 #include "forward.h"
@@ -79,15 +80,35 @@ static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct i
 	return (void *)(payload + 4) <= frame_end(ctx) && payload[3] != '/' && payload[0] > ' ';
 }
 
-/* The slots of the service's pool; NULL while more than the slot may select the backend. */
-static __always_inline const __u16 *fast_slots(const struct service *service)
+/* The values that are needed until the end. This struct uses the same part of the stack as the struct flow of
+ * the stages. Global functions receive a pointer to it, so the compiler keeps it in memory and needs no
+ * additional stack to spill registers. */
+struct fast {
+	struct sip_key key;
+	__u32 backend; /* id */
+	__u32 verdict;
+	__u16 pool;     /* id */
+	__u16 balanced; /* pool.balanced */
+	union {
+		struct guarded guarded; /* of a service with a guard */
+		struct {
+			struct nat_flow_hop hop; /* of a packet from a backend */
+			struct returned returned;
+		};
+	};
+};
+
+/* The slots of the service's pool; NULL while some of them are migrating. */
+static __always_inline const __u16 *fast_slots(const struct service *service, struct fast *fast)
 {
 	__u32 id = service->pool[METHOD_NONE], table;
 	const struct pool *pool = bpf_map_lookup_elem(&pools, &id);
 
-	if (!pool || pool->migrating || pool->balanced)
+	if (!pool || pool->migrating)
 		return NULL;
 	table = pool->table;
+	fast->pool = id;
+	fast->balanced = pool->balanced;
 	return bpf_map_lookup_elem(&tables, &table);
 }
 
@@ -250,22 +271,6 @@ static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backe
 	return parse_is_destination(eth, &backend->interface_mac) || parse_local_mtu(ctx);
 }
 
-/* The values that are needed until the end. This struct uses the same part of the stack as the struct flow of
- * the stages. Global functions receive a pointer to it, so the compiler keeps it in memory and needs no
- * additional stack to spill registers. */
-struct fast {
-	struct sip_key key;
-	__u32 backend; /* id */
-	__u32 verdict;
-	union {
-		struct guarded guarded; /* of a service with a guard */
-		struct {
-			struct nat_flow_hop hop; /* of a packet from a backend */
-			struct returned returned;
-		};
-	};
-};
-
 /* Rewrites the frame. On failure it returns false and the frame is unchanged. */
 static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *backend, const struct fast *fast)
 {
@@ -286,6 +291,14 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	return is_tunnel(backend->forward) && fast_varied_tunnel(ctx, fast->backend, fast->key.hash >> 32);
 }
 
+/* Returns whether the call of the packet is counted, or may be placed. */
+__noinline int fast_needs_call(struct xdp_md *ctx, const struct fast *fast)
+{
+	if (!fast || fast->verdict != VERDICT_call_id)
+		return false;
+	return call_is_sampled(fast->key.hash) || balance_concerns(ctx, fast->key.hash, fast->pool, PLAIN_PAYLOAD);
+}
+
 /* Returns XDP_TX or FAST_PATH_DECLINED. `guarded`: the guard has already determined the message counter. */
 static __always_inline int fast_forward(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast, bool guarded)
@@ -296,11 +309,11 @@ static __always_inline int fast_forward(
 
 	if (!fast_covers(ctx, ip, service))
 		return FAST_PATH_DECLINED;
-	slots = fast_slots(service);
+	slots = fast_slots(service, fast);
 	if (!slots)
 		return FAST_PATH_DECLINED;
 	fast->verdict = fast_key(ctx, ip, service, &fast->key);
-	if (call_is_sampled(fast->key.hash) && fast->verdict == VERDICT_call_id)
+	if ((fast->balanced || call_is_sampled(fast->key.hash)) && fast_needs_call(ctx, fast))
 		return FAST_PATH_DECLINED;
 	fast->backend = slots[fast->key.hash & slot_mask];
 	if (service->flags & SERVICE_MESSAGES && !(guarded && fast->key.counter) && !fast_message(ctx, &fast->key))

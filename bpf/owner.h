@@ -34,24 +34,25 @@ enum owner_rules {
 	OWNER_COUNTS = 4,   /* balance.h has an entry for the call, or may have to store one */
 };
 
-static __always_inline __u32 owner_rules(const struct flow *flow, const struct pool *pool)
+static __always_inline __u32 owner_rules(struct xdp_md *ctx, const struct flow *flow, const struct pool *pool)
 {
-	bool hinted = flow->verdict == VERDICT_hint;
+	bool hinted = flow->verdict == VERDICT_hint, placed;
 	__u32 rules = 0;
 
 	if (pool->migrating && (hinted || migration_previous_owner(flow)))
 		rules |= OWNER_MIGRATES;
 	if (!flow->call_id_end || flow->packet.protocol != IPPROTO_UDP)
 		return rules;
-	if (pool->balanced && !hinted)
+	placed = pool->balanced && balance_concerns(ctx, flow->hash, flow->pool, flow->packet.payload);
+	if (placed && !hinted)
 		rules |= OWNER_BALANCES;
-	if (pool->balanced || call_is_sampled(flow->hash))
+	if (placed || call_is_sampled(flow->hash))
 		rules |= OWNER_COUNTS;
 	return rules;
 }
 
 /* Sets flow->backend to the owner of the slot, unless a hint has selected a backend. Returns the rules that apply. */
-__noinline __u32 owner_by_slot(struct flow *flow)
+__noinline __u32 owner_by_slot(struct xdp_md *ctx, struct flow *flow)
 {
 	const struct pool *pool;
 	__u32 id;
@@ -64,16 +65,16 @@ __noinline __u32 owner_by_slot(struct flow *flow)
 		return 0;
 	if (!flow->backend)
 		flow->backend = owner_by_table(flow, pool);
-	return owner_rules(flow, pool);
+	return owner_rules(ctx, flow, pool);
 }
 
 /* Sends a new call to the owner of its slot, because counted_calls has no room for it. */
-__noinline int owner_without_entry(struct flow *flow, struct track_message *message)
+__noinline int owner_without_entry(struct xdp_md *ctx, struct flow *flow, struct track_message *message)
 {
 	if (!flow || !message)
 		return 0;
 	flow->backend = 0;
-	owner_by_slot(flow);
+	owner_by_slot(ctx, flow);
 	flow->reason = REASON_SLOT;
 	message->is_placed = false;
 	balance_count(flow->pool, BALANCE_UNTABLED);
@@ -98,7 +99,7 @@ __noinline int owner_by_call(struct xdp_md *ctx, struct flow *flow, struct sip_h
 	if (rules & OWNER_BALANCES && balance_owner(flow, &message)) {
 		if (!balance_update(flow, &message) || balance_write(ctx, flow, &message))
 			return 0;
-		owner_without_entry(flow, &message);
+		owner_without_entry(ctx, flow, &message);
 	}
 	if (rules & OWNER_MIGRATES)
 		migration_owner(flow, &message);
@@ -126,7 +127,7 @@ static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, st
 	if (flow->backend)
 		flow->verdict = VERDICT_hint;
 	flow->reason = flow->backend ? REASON_HINT : REASON_SLOT;
-	rules = owner_by_slot(flow);
+	rules = owner_by_slot(ctx, flow);
 	if (rules)
 		owner_by_call(ctx, flow, head, rules);
 }

@@ -76,6 +76,13 @@ enum setup {
 	TRACKED_10000,
 	TRACKED_100000,
 	TRACKED_NEW,
+	BALANCED,
+	SPILLING,
+	TAKING_TURNS,
+	PLACED_1000,
+	PLACED_100000,
+	PLACED_1000000,
+	PLACED_FULL,
 	NAT_IN,
 	NAT_OUT_IDLE,
 	NAT_OUT,
@@ -101,6 +108,7 @@ enum setup {
 #define VARIED .letters = MESSAGE_TYPICAL_CALL_ID
 #define NAMED(n) DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = n, .words = n
 #define TRACKED(n) DRIVE, VARIED, .migration = MIGRATION_HERE, .words = n, .warm = 600000
+#define PLACED(n) DRIVE, VARIED, .balance = BALANCE_BY_TURN, .words = n, .counted_calls = 1 << 20
 #define BALANCER .object = "bpf/balancer", .program = "balancer"
 #define OBSERVING .object = "bpf/observer", .program = "observer"
 #define SOURCES .sources = 65536, .warm = 400000
@@ -179,6 +187,13 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[TRACKED_10000] = {TRACKED(10000)},
 	[TRACKED_100000] = {TRACKED(100000)},
 	[TRACKED_NEW] = {TRACKED(0)},
+	[BALANCED] = {BALANCER, .balance = BALANCE_NONE},
+	[SPILLING] = {BALANCER, .balance = BALANCE_MAY_SPILL},
+	[TAKING_TURNS] = {BALANCER, .balance = BALANCE_BY_TURN},
+	[PLACED_1000] = {PLACED(1000), .warm = 20000},
+	[PLACED_100000] = {PLACED(100000), .warm = 600000},
+	[PLACED_1000000] = {PLACED(1000000), .warm = 4000000},
+	[PLACED_FULL] = {DRIVE, VARIED, .balance = BALANCE_BY_TURN, .counted_calls = 1024, .warm = 20000},
 	[NAT_IN] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .forward = FORWARD_NAT},
 	[NAT_OUT_IDLE] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .copied = MESSAGE_FROM_BACKEND, .idle = 1},
 	[NAT_OUT] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .copied = MESSAGE_FROM_BACKEND,
@@ -226,6 +241,8 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 		counter)
 #define TRACKED_ROW(key, what, setup)                                                                                  \
 	DRIVEN(key, "All slots migrating, a different Call-ID in each packet", what, setup, "vary-floor")
+#define PLACED_ROW(key, what, setup)                                                                                   \
+	DRIVEN(key, "All calls placed by turn, a different Call-ID in each packet", what, setup, "vary-floor")
 #define COLD(key, what, setup, message, counter)                                                                       \
 	ROW("cold-" key, COLD_GROUP, what, setup, message, "cold-floor", "cold-flow", XDP_TX, counter),                \
 		.sweep = COLD_SWEEP
@@ -337,6 +354,11 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 		"hint-header-like", "hints: hostile header-like lines", HINTED_REQUESTS, HEADER_LIKE, call_id_too_far)},
 	{FEATURE("hint-blanks", "hints: hostile blanks", HINTED_REQUESTS, BLANKS, call_id_too_far)},
 	{FEATURE("hint-routes", "hints: hostile Routes of the VIP", HINTED_REQUESTS, ROUTES, call_id_too_far)},
+	{FEATURE("balance-none", "pool with limits of calls: INVITE", BALANCED, TYPICAL, call_id)},
+	{FEATURE("balance-spill", "... and backends that may be full: BYE", SPILLING, ROUTE, call_id)},
+	{FEATURE("balance-spill-invite", "... INVITE", SPILLING, TYPICAL, call_id)},
+	{FEATURE("balance-invite", "calls placed by turn: INVITE of a placed call", TAKING_TURNS, TYPICAL, call_id)},
+	{FEATURE("balance-bye", "... BYE", TAKING_TURNS, ROUTE, call_id)},
 	{FEATURE("migration-elsewhere", "pool migrating, but not this slot", MIGRATION_FAR, TYPICAL, call_id)},
 	{FEATURE("migration-invite", "slot migrating: INVITE of a tracked call", MIGRATION_NEAR, TYPICAL, call_id)},
 	{FEATURE("migration-response", "slot migrating: 200 of a tracked call", MIGRATION_NEAR, RESPONSE, call_id)},
@@ -376,6 +398,11 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{TRACKED_ROW("tracked-10000", "10,000 calls", TRACKED_10000)},
 	{TRACKED_ROW("tracked-100000", "100,000 calls", TRACKED_100000)},
 	{TRACKED_ROW("tracked-new", "each call is new and evicts the oldest one", TRACKED_NEW)},
+
+	{PLACED_ROW("placed-1000", "1,000 calls, all placed", PLACED_1000)},
+	{PLACED_ROW("placed-100000", "100,000 calls", PLACED_100000)},
+	{PLACED_ROW("placed-1000000", "1,000,000 calls", PLACED_1000000)},
+	{PLACED_ROW("placed-full", "each call is new, and the map is full", PLACED_FULL)},
 
 	{BARE("cold-floor", COLD_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = COLD_SWEEP},
 	{COLD("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},

@@ -131,6 +131,10 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		{"pool_names", pools_of(setup)},
 		{"tables", 2 * pools_of(setup)},
 		{"previous_owners", pools_of(setup)},
+		{"counted_calls", or_default(setup->counted_calls, DEFAULT_COUNTED_CALLS)},
+		{"backend_loads", backends_of(setup) + 1},
+		{"balances", pools_of(setup)},
+		{"new_calls", 2 * pools_of(setup)},
 		{"backends", backends_of(setup) + 1},
 		{"backend_traffic", backends_of(setup) + 1},
 		{"service_return", services_of(setup) + 1},
@@ -298,11 +302,25 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 	return error;
 }
 
+/* Deals out the backends in turn. */
+static int fill_balance(struct bpf_object *object, const struct subject_setup *setup, uint32_t pool)
+{
+	const struct balance balance = {.flags = setup->balance & ~BALANCE_NONE, .new_calls = 2 * pool};
+	struct new_calls list = {0};
+	int error;
+
+	for (uint32_t i = 0; i < NEW_CALLS; i++)
+		list.backend[i] = 1 + i % backends_of(setup);
+	error = put(object, "new_calls", &balance.new_calls, &list);
+	return error ? error : put(object, "balances", &pool, &balance);
+}
+
 /* Slots in pseudo-random order, like those of rendezvous hashing. */
 static int fill_pool(struct bpf_object *object, const struct subject_setup *setup, uint32_t id)
 {
 	uint16_t *table = calloc(slots_of(setup), sizeof(*table));
-	struct pool pool = {.table = 2 * id, .migrating = setup->migration != MIGRATION_NONE};
+	struct pool pool = {
+		.table = 2 * id, .migrating = setup->migration != MIGRATION_NONE, .balanced = setup->balance != 0};
 	int error;
 
 	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
@@ -312,6 +330,8 @@ static int fill_pool(struct bpf_object *object, const struct subject_setup *setu
 		table[slot] = 1 + table[slot] % backends_of(setup);
 	if (!error && setup->migration == MIGRATION_HERE)
 		error = put(object, "previous_owners", &id, table);
+	if (!error && setup->balance)
+		error = fill_balance(object, setup, id);
 	if (!error)
 		error = put(object, "pools", &id, &pool);
 	free(table);

@@ -20,6 +20,8 @@ enum subject_migration {
 	MIGRATION_HERE,      /* all slots are migrating */
 };
 
+#define BALANCE_NONE (1u << 31)
+
 enum subject_observer {
 	OBSERVER_NONE,
 	OBSERVER_OTHER_SOURCE, /* selects a different source */
@@ -53,6 +55,8 @@ struct subject_setup {
 	bool methods;   /* pools differ by method */
 	bool counters;  /* message_counters: true */
 	enum subject_migration migration;
+	uint32_t balance;               /* enum balance_flags of all pools; BALANCE_NONE: pool.balanced without flags */
+	uint32_t counted_calls;         /* entries of the map [DEFAULT_COUNTED_CALLS] */
 	enum subject_observer observer; /* of packets */
 	enum subject_guard guard;       /* of all services */
 	enum forward_method forward;    /* [FORWARD_DSR] */
