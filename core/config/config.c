@@ -52,9 +52,9 @@ const struct key config_limit_keys[] = {
 		.help = "Maximum number of calls that can be tracked while slots migrate. When the map is full, the "
 			"kernel forgets the call that has been silent longest. A call takes about 150 bytes."},
 	{LIMIT(counted_calls, read_limit, MIN_COUNTED_CALLS, MAX_COUNTED_CALLS),
-		.help = "Maximum number of calls that can be counted at the same time. One of 64 calls is counted. "
-			"When "
-			"the map is full, new calls are not counted. A call takes about 150 bytes."},
+		.help = "Maximum number of calls that can be counted at the same time: one of 64 calls, and every call "
+			"with `balance: least-calls` or `round-robin`. When the map is full, new calls are not "
+			"counted. A call takes about 150 bytes."},
 	{LIMIT(guarded_sources, read_limit, MIN_GUARDED_SOURCES, MAX_GUARDED_SOURCES),
 		.help = "Maximum number of sources whose packets the guard can limit at the same time. With more "
 			"sources, the guard forgets some of them. A source takes 64 bytes."},
@@ -266,6 +266,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 		config_resolve_probes(parse.config, faults);
 		config_check_nat(parse.config, faults);
 		config_check_passive(parse.config, faults);
+		config_check_balance(parse.config, faults);
 	}
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);

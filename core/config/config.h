@@ -22,6 +22,14 @@ struct config_ports {
 	uint16_t first, last; /* host order; 0, 0: none */
 };
 
+/* Which backend receives a new call. */
+enum balance_method {
+	BALANCE_HASH,        /* the owner of the slot of its Call-ID */
+	BALANCE_BOUNDED,     /* the owner, unless it has more calls than `bound` permits */
+	BALANCE_LEAST_CALLS, /* the backend with the fewest calls for its weight */
+	BALANCE_ROUND_ROBIN, /* each backend in turn */
+};
+
 struct config_backend {
 	char name[NAME_SIZE];
 	struct address address;
@@ -34,6 +42,7 @@ struct config_backend {
 	struct config_ports ports;   /* ports of the VIPs that are reserved for this backend */
 	enum forward_method forward; /* FORWARD_NONE: the method of the pool */
 	uint16_t port;               /* of a backend with FORWARD_NAT, host order; 0: the port of the pool */
+	uint32_t max_calls;          /* 0: that of the pool */
 	bool sets_admin;             /* the file has `admin:`; a reload then sets the admin state */
 	enum admin_state admin;
 	struct position position;
@@ -96,6 +105,10 @@ struct config_pool {
 	uint16_t gue_port;              /* host order; of backends with FORWARD_GUE */
 	struct prefix_key outer_source; /* of backends with FORWARD_IPIP; 0 bits: the address of the interface */
 	unsigned int min_alive;         /* per cent, 0 to 100 */
+	enum balance_method balance;
+	unsigned int bound;   /* per cent of the share of a backend; for BALANCE_BOUNDED */
+	uint32_t max_calls;   /* of each backend without its own; 0: no limit */
+	bool refuse_overload; /* if all backends are full, new calls are refused with 503 */
 	struct config_probe probe;
 	struct config_passive passive;
 	uint32_t record_time;             /* ms of the recording phase before a slot moves */
@@ -208,6 +221,7 @@ const char *config_probe_name(enum probe_type type);
 const char *config_transport_name(enum probe_transport transport);
 const char *config_forward_name(enum forward_method forward);
 const char *config_admin_name(enum admin_state admin);
+const char *config_balance_name(enum balance_method balance);
 
 /* Is `name` a valid name of a service, pool or backend? Valid names have 1 to 63 characters from A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);
@@ -238,6 +252,15 @@ enum forward_method config_backend_forward(const struct config_pool *pool, const
 
 /* Does a service of this pool (an index) have the protocol and affinity with which the program counts calls? */
 bool config_pool_is_counted(const struct config *config, size_t pool);
+
+/* The limit of the live calls of a backend: its own `max_calls:`, or that of its pool; 0: none. */
+uint32_t config_backend_max_calls(const struct config_pool *pool, const struct config_backend *backend);
+
+/* Does a backend of the pool have `max_calls`? */
+bool config_limits_calls(const struct config_pool *pool);
+
+/* Does the program count every call of the pool? Otherwise it counts a sample. */
+bool config_counts_all_calls(const struct config_pool *pool);
 
 /* A deep copy. */
 struct config *config_copy(const struct config *config);

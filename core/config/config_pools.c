@@ -6,6 +6,7 @@
 #include "core/base/memory.h"
 
 #define DEFAULT_MIN_ALIVE 10
+#define DEFAULT_BOUND 125
 #define DEFAULT_RECORD_TIME (32 * SECOND) /* the longest transaction: timers B and F (RFC 3261, section 17.1) */
 #define DEFAULT_DRAIN_TIMEOUT HOUR
 
@@ -94,6 +95,13 @@ static void write_outer_source(const struct writer *writer, const struct key *ke
 		config_write_word(writer->out, prefix_format(&pool->outer_source, text));
 }
 
+static bool is_bounded(const void *object)
+{
+	return ((const struct config_pool *)object)->balance == BALANCE_BOUNDED;
+}
+
+static const struct key_condition only_bounded = {is_bounded, "only for balance bounded"};
+
 static void read_backend_surge(struct reader *reader, const struct node *value, void *object)
 {
 	const struct parse *parse = reader->context;
@@ -175,6 +183,44 @@ const struct key config_pool_keys[] = {
 			"balancer is "
 			"then the more likely cause. With 0 the daemon always trusts the probes, even if all backends "
 			"fail."},
+	{.name = "balance",
+		.read = config_read_balance,
+		.write = config_write_balance,
+		.type = VALUE_WORD,
+		.words = config_balance_words,
+		.help = "Which backend receives a new call. `hash`: the owner of the slot of its Call-ID. `bounded`: "
+			"the owner, unless it has more calls than `bound` permits. `least-calls`: the backend with the "
+			"fewest calls for its weight. `round-robin`: each backend in turn, by weight. All values "
+			"except `hash` need services with `protocol: udp` and `affinity: call-id`. A change moves no "
+			"established call."},
+	{.name = "bound",
+		.read = config_read_u32,
+		.write = config_write_u32,
+		.condition = &only_bounded,
+		MEMBER(bound),
+		.type = VALUE_NUMBER,
+		.min = 105,
+		.max = 1000,
+		.help = "In per cent of the mean number of calls by weight. A backend with more calls receives no new "
+			"ones with `balance: bounded`. The calls are estimated from a sample, so the bound takes "
+			"effect from about 6,000 calls for each backend (125), or 30,000 (110)."},
+	{.name = "max_calls",
+		.read = config_read_u32,
+		.write = config_write_max_calls,
+		MEMBER(max_calls),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = MAX_COUNTED_CALLS,
+		.usual = "no limit",
+		.help = "Live calls of each backend from which on new calls go to other backends. Needs `balance: "
+			"least-calls` or `round-robin`, which count every call."},
+	{.name = "overload",
+		.read = config_read_overload,
+		.write = config_write_overload,
+		.type = VALUE_WORD,
+		.words = config_overload_words,
+		.help = "What happens to new calls if all backends are full. `hash`: they go to the owner of their "
+			"slot. `refuse`: the balancer answers them with 503."},
 	{.name = "probe",
 		.read = config_read_probe,
 		.type = VALUE_WORD,
@@ -253,6 +299,7 @@ void config_default_pool(struct config_pool *pool)
 	pool->forward = FORWARD_DSR;
 	pool->gue_port = GUE_PORT;
 	pool->min_alive = DEFAULT_MIN_ALIVE;
+	pool->bound = DEFAULT_BOUND;
 	pool->record_time = DEFAULT_RECORD_TIME;
 	pool->drain_timeout = DEFAULT_DRAIN_TIMEOUT;
 	config_default_probe(&pool->probe, PROBE_NONE);

@@ -78,7 +78,7 @@ struct key {
 	const char *help;
 };
 
-#define READER_KEYS_MAX 16 /* in one table */
+#define READER_KEYS_MAX 24 /* in one table */
 
 #define READER_EXPECTED_SIZE 256
 

@@ -207,6 +207,12 @@ static bool is_short_of_memory(const struct desired *desired)
 	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
 }
 
+/* The program must find placed calls until they have ended, even if the pool no longer has `balance`. */
+static bool is_balanced(const struct farm_pool *pool, const struct image *running)
+{
+	return pool->config->balance != BALANCE_HASH || (running->pools[pool->id].balanced && pool->has_placed_calls);
+}
+
 /* If owners of the pool's slots change, writes all owners into the pool's unused table. */
 static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
 	struct image *image, uint64_t now)
@@ -222,7 +228,9 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 		owners_trim(state->owners);
 	name_copy(image->pool_names[id].name, pool->config->name);
 	slots_replace(&image->wanted[id], owners_wanted(state->owners, pool));
-	*value = (struct pool){.table = in_use, .migrating = migration_is_going_on(state->migration)};
+	*value = (struct pool){.table = in_use,
+		.migrating = migration_is_going_on(state->migration),
+		.balanced = is_balanced(pool, running)};
 	if (value->migrating && !slots_equal(migration_previous(state->migration), image_previous_slots(running, id)))
 		slots_replace(&image->previous_owners[id], migration_previous(state->migration));
 	if (known && slots_equal(migration_owners(state->migration), image_owners(running, id)))

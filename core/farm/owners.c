@@ -133,6 +133,17 @@ static unsigned int priority_in_charge(const struct farm_pool *pool)
 	return priority;
 }
 
+size_t owners_members(const struct farm_pool *pool, const struct farm_backend **members)
+{
+	const struct filter filter = {.priority = priority_in_charge(pool)};
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		if (matches(pool, &pool->backends[i], &filter))
+			members[count++] = &pool->backends[i];
+	return count;
+}
+
 /* By id: the group of a backend of this priority that takes no new calls; 0 for all others. */
 static uint16_t *groups_of_unable(const struct farm_pool *pool, unsigned int priority)
 {

@@ -17,6 +17,10 @@ void owners_free(struct owners *owners);
  * call, or longer if the caller holds it. While the owners do not change, each call returns the same object. */
 struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool);
 
+/* Selects the backends that own slots: those of the priority in charge that take new calls. `members` has room for all
+ * backends of the pool. Returns their number. */
+size_t owners_members(const struct farm_pool *pool, const struct farm_backend **members);
+
 /* Makes the tables use the array `slots`, which must have the same contents as the last result of owners_wanted(). One
  * of the two arrays can then be freed. */
 void owners_share(struct owners *owners, struct slots *slots);

@@ -214,7 +214,8 @@ static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t ta
 {
 	struct plan_step *step = plan_add_step(draft, PLAN_POOL, id, NULL);
 
-	step->pool = (struct pool){.table = table, .migrating = migrating};
+	step->pool =
+		(struct pool){.table = table, .migrating = migrating, .balanced = draft->desired->pools[id].balanced};
 	return step;
 }
 
@@ -223,7 +224,7 @@ static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 {
 	const uint32_t id = moves->pool;
 	const struct pool *before = &draft->running->pools[id], *after = &draft->desired->pools[id];
-	struct plan_step *step;
+	struct plan_step *step = NULL;
 
 	if (after->migrating && (!before->migrating || draft->desired->previous_owners[id])) {
 		step = pool_step(draft, id, before->table, true);
@@ -238,7 +239,9 @@ static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 			100.0 * moves->moved / moves->slots, after->migrating ? "; calls stay on their backends" : "");
 	}
 	if (before->migrating && !after->migrating)
-		plan_describe(pool_step(draft, id, after->table, false), "pool %s: migration done", moves->name);
+		plan_describe(step = pool_step(draft, id, after->table, false), "pool %s: migration done", moves->name);
+	if (!step && before->balanced != after->balanced)
+		pool_step(draft, id, before->table, before->migrating);
 }
 
 static void swap_pools(struct draft *draft)

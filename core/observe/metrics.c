@@ -347,6 +347,9 @@ static void put_pools(struct text *text, const struct metrics *metrics)
 		{METRIC_pool_fail_open, offsetof(struct metrics_pool, fail_open), 0, {}},
 		{METRIC_pool_failing_backends, offsetof(struct metrics_pool, failing), 0, {}},
 		{METRIC_pool_migrating, offsetof(struct metrics_pool, migrating), 0, {}},
+		{METRIC_pool_placed_calls, offsetof(struct metrics_pool, placed), 0, {}},
+		{METRIC_pool_overload_calls, offsetof(struct metrics_pool, overload), 0, {}},
+		{METRIC_pool_uncounted_calls, offsetof(struct metrics_pool, uncounted), 0, {}},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -59,6 +59,9 @@ enum metric_type {
 	X(pool_failing_backends, GAUGE, "pool",                                                                        \
 		"Backends whose responses fail (passive health), but that stay in service")                            \
 	X(pool_migrating, GAUGE, "pool", "1 while slots of the pool migrate; else 0")                                  \
+	X(pool_placed_calls, COUNTER, "pool", "New calls whose backend `balance` has selected")                        \
+	X(pool_overload_calls, COUNTER, "pool", "New calls for which no backend had room")                             \
+	X(pool_uncounted_calls, COUNTER, "pool", "New calls for which the map of counted calls had no room")           \
 	X(backend_state, GAUGE, "pool, backend, state", "1 for the state of the backend, 0 for the other states")      \
 	X(backend_passive_down, GAUGE, "pool, backend",                                                                \
 		"1 while the backend is down because of its responses (passive health); else 0")                       \
@@ -125,7 +128,7 @@ struct metrics_guard {
 
 struct metrics_pool {
 	char name[NAME_SIZE];
-	uint64_t backends, serving, fail_open, failing, migrating;
+	uint64_t backends, serving, fail_open, failing, migrating, placed, overload, uncounted;
 };
 
 /* Latencies are in us. */

@@ -24,6 +24,7 @@ static const struct column service_columns[] = {
 
 static const struct column pool_columns[] = {
 	{"NAME", "name", CELL_TEXT},
+	{"BALANCE", "balance", CELL_TEXT},
 	{"FORWARD", "forward", CELL_TEXT},
 	{"PROBE", "probe", CELL_TEXT},
 	{"FAIL OPEN", "fail_open", CELL_YES},

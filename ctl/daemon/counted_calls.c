@@ -25,6 +25,7 @@ struct counted_calls {
 	bool complete;         /* these maps have been read completely */
 	struct tally *found;   /* by backend id: found by the current reading */
 	struct tally *before;  /* by backend id: what backend_loads had when the reading began */
+	uint32_t *heard;       /* by backend id: time of the last message of a placed call */
 	struct tally *drift;   /* by backend id: what the last reading could not explain */
 	struct tracked_key keys[COUNTED_BATCH];
 	struct tracked_call calls[COUNTED_BATCH];
@@ -40,6 +41,7 @@ static void forget(struct counted_calls *calls)
 	free(calls->found);
 	free(calls->before);
 	free(calls->drift);
+	free(calls->heard);
 }
 
 void counted_calls_free(struct counted_calls *calls)
@@ -64,6 +66,7 @@ static void follow_maps(struct counted_calls *calls, const struct maps *maps)
 	calls->found = allocate(limit + 1, sizeof(*calls->found));
 	calls->before = allocate(limit + 1, sizeof(*calls->before));
 	calls->drift = allocate(limit + 1, sizeof(*calls->drift));
+	calls->heard = allocate(limit + 1, sizeof(*calls->heard));
 }
 
 /* --- entries */
@@ -75,20 +78,26 @@ static bool is_over(const struct tracked_call *call, const void *data)
 	return call->ended ? (int64_t)*now - call->seen >= ENDED_SECONDS : !tracked_call_is_live(call, *now);
 }
 
-static void take(struct counted_calls *calls, const struct maps *maps, int count, uint32_t now)
+static void count(struct counted_calls *calls, const struct tracked_call *call)
 {
-	for (int i = 0; i < count; i++) {
-		const struct tracked_call *call = &calls->calls[i];
+	calls->entries++;
+	if (call->backend > calls->limit)
+		return;
+	if (call->placed && call->seen > calls->heard[call->backend])
+		calls->heard[call->backend] = call->seen;
+	if (call->ended)
+		return;
+	calls->found[call->backend].placed += call->placed;
+	calls->found[call->backend].sampled += !call->placed;
+}
 
-		if (is_over(call, &now)) {
+static void take(struct counted_calls *calls, const struct maps *maps, int length, uint32_t now)
+{
+	for (int i = 0; i < length; i++) {
+		if (is_over(&calls->calls[i], &now))
 			maps_delete_counted_call(maps, &calls->keys[i], is_over, &now);
-		} else {
-			calls->entries++;
-			if (!call->ended && call->backend <= calls->limit) {
-				calls->found[call->backend].placed += call->placed;
-				calls->found[call->backend].sampled += !call->placed;
-			}
-		}
+		else
+			count(calls, &calls->calls[i]);
 	}
 }
 
@@ -176,9 +185,9 @@ void counted_calls_sweep(struct counted_calls *calls, struct daemon *daemon)
 	worker_lock(daemon->worker);
 }
 
-bool counted_calls_are_known(const struct counted_calls *calls)
+bool counted_calls_are_known(const struct counted_calls *calls, const struct daemon *daemon)
 {
-	return calls->complete;
+	return calls->complete && calls->maps == maps_id(daemon->maps);
 }
 
 uint32_t counted_calls_entries(const struct counted_calls *calls)
@@ -191,6 +200,29 @@ bool counted_calls_have_room(const struct counted_calls *calls, const struct dae
 	return calls->last_entries < 0.9 * maps_contract(daemon->maps)->counted_calls;
 }
 
+/* --- placed calls */
+
+void counted_calls_report(const struct daemon *daemon, struct farm *farm)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+
+		pool->has_placed_calls = false;
+		for (size_t j = 0; j < pool->count; j++)
+			pool->has_placed_calls |= maps_load(daemon->maps, pool->backends[j].id).placed;
+	}
+}
+
+struct placed_calls counted_calls_placed(const struct daemon *daemon, uint16_t id)
+{
+	const struct counted_calls *calls = daemon->counted_calls;
+
+	return (struct placed_calls){
+		.calls = maps_load(daemon->maps, id).placed,
+		.heard = calls->complete && id <= calls->limit ? calls->heard[id] : 0,
+	};
+}
+
 /* --- numbers for operators */
 
 static struct call_estimate estimate(
@@ -198,7 +230,7 @@ static struct call_estimate estimate(
 {
 	if (!config_pool_is_counted(daemon->farm->config, pool - daemon->farm->pools))
 		return (struct call_estimate){0};
-	return call_estimate(load->sampled, load->placed, false);
+	return call_estimate(load->sampled, load->placed, config_counts_all_calls(pool->config));
 }
 
 /* While a backend drains, its calls are also tracked one by one. A call is tracked with its next packet, so this number

@@ -6,6 +6,7 @@
 #include <time.h>
 #include "core/base/memory.h"
 #include "active_maps.h"
+#include "call_balance.h"
 #include "ctl/daemon/control/commands.h"
 #include "ctl/daemon/capture/capture_sender.h"
 #include "counted_calls.h"
@@ -88,6 +89,8 @@ static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan,
 
 	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
+		if (step->kind == PLAN_COUNTED_CALLS)
+			call_balance_invalidate(daemon->call_balance);
 		/* Packets do not use new maps while the daemon fills them, so these steps are not logged. */
 		if (step->text && !daemon->using_next_maps)
 			log_event(LOG_INFO, LOG_FIELDS({"event", "step"}), "%s", step->text);
@@ -128,6 +131,7 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	if (!daemon->using_next_maps)
 		probes_follow_farm(daemon->probes, daemon->farm);
 	worker_yield(daemon->worker);
+	counted_calls_report(daemon, daemon->farm);
 	farm = farm_trial_copy(daemon->farm);
 	worker_unlock(daemon->worker);
 	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= start)
@@ -160,6 +164,8 @@ int daemon_reconcile(struct daemon *daemon)
 	while (error > 0);
 	if (!error)
 		error = macs;
+	if (!error)
+		error = call_balance_update(daemon->call_balance, daemon);
 	if (!error && !awaits_neighbours(daemon) && guard_lists_are_ready(daemon) && guard_blocks_are_synced(daemon))
 		error = maps_set_filled(daemon->maps);
 	daemon->unreconciled = error != 0;
@@ -391,6 +397,11 @@ int daemon_start(struct daemon *daemon)
 		if (error)
 			log_error("cannot accept servers that join: %s", strerror(-error));
 	}
+	if (!error) {
+		error = call_balance_new(&daemon->call_balance, daemon);
+		if (error)
+			log_error("cannot start the timer of the balance: %s", strerror(-error));
+	}
 	if (!error)
 		error = start_control(daemon, commands_run);
 	if (!error)
@@ -435,6 +446,7 @@ void daemon_stop(struct daemon *daemon)
 	guard_blocks_free(daemon->guard_blocks);
 	tracked_calls_free(daemon->calls);
 	counted_calls_free(daemon->counted_calls);
+	call_balance_free(daemon->call_balance);
 	farm_free(daemon->farm);
 	image_free(daemon->running);
 	maps_close(daemon->maps);

@@ -31,6 +31,7 @@ struct daemon {
 	struct probes *probes;
 	struct tracked_calls *calls;
 	struct counted_calls *counted_calls;
+	struct call_balance *call_balance;
 	struct drain *drain;
 	struct floods *floods;
 	struct passive_watch *passive_watch;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "core/base/memory.h"
+#include "counted_calls.h"
 #include "tracked_calls.h"
 #include "ctl/maps/clock.h"
 #include "drain.h"
@@ -56,24 +57,32 @@ static bool is_leaving(const struct farm_backend *backend)
 	return farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING);
 }
 
+static bool is_quiet(uint32_t heard)
+{
+	return !heard || clock_seconds() - heard >= QUIET_SECONDS;
+}
+
 bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *backend)
 {
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, backend->record.pool);
 	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, backend->id);
+	const struct placed_calls placed = counted_calls_placed(daemon, backend->id);
 
 	return farm_record_is_draining(&backend->record) && tracked_calls_are_known(daemon->calls, daemon) &&
-	       !counts.calls && (!counts.heard || clock_seconds() - counts.heard >= QUIET_SECONDS) &&
-	       !has_slots(daemon, pool->id, backend->id);
+	       counted_calls_are_known(daemon->counted_calls, daemon) && !counts.calls && !placed.calls &&
+	       is_quiet(counts.heard) && is_quiet(placed.heard) && !has_slots(daemon, pool->id, backend->id);
 }
 
-/* Can a migrating slot send packets to this backend? It can if the backend is the previous owner of the slot, or if a
- * tracked call of the slot is at this backend. */
+/* Can calls send packets to this backend? They can if the backend is the previous owner of a migrating slot, if a
+ * tracked call of such a slot is at this backend, or if a placed call is there. */
 static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t id)
 {
 	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, id);
 
 	return is_among(daemon, image_previous_owners(daemon->running, pool), id) || counts.calls ||
-	       counts.connections || !tracked_calls_are_known(daemon->calls, daemon);
+	       counts.connections || counted_calls_placed(daemon, id).calls ||
+	       !tracked_calls_are_known(daemon->calls, daemon) ||
+	       !counted_calls_are_known(daemon->counted_calls, daemon);
 }
 
 /* Can a leaving backend be removed? It can be removed once no slot sends packets to it, and at the latest drain_timeout

@@ -143,6 +143,7 @@ void tracked_calls_hold_slots(const struct daemon *daemon)
 struct list {
 	json_t *lines;
 	uint32_t pool, id, now;
+	bool placed_only; /* of counted_calls */
 };
 
 static const char *kind_name(const struct tracked_call *tracked)
@@ -182,8 +183,8 @@ static void list_tracked_call(const struct tracked_key *key, const struct tracke
 {
 	const struct list *list = data;
 
-	if (key->pool != list->pool || tracked->backend != list->id || !tracked_call_is_live(tracked, list->now) ||
-		json_array_size(list->lines) >= LIST_MAX)
+	if (key->pool != list->pool || (list->placed_only && !tracked->placed) || tracked->backend != list->id ||
+		!tracked_call_is_live(tracked, list->now) || json_array_size(list->lines) >= LIST_MAX)
 		return;
 	json_array_append_new(list->lines,
 		json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_name(tracked), "age",
@@ -193,10 +194,16 @@ static void list_tracked_call(const struct tracked_key *key, const struct tracke
 
 json_t *tracked_calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
 {
-	struct list list = {json_array(), pool->id, id, clock_seconds()};
+	struct list list = {json_array(), pool->id, id, clock_seconds(), false};
 
 	if (is_migrating(daemon->running, pool->id) &&
 		maps_visit_tracked_calls(daemon->maps, list_tracked_call, &list) < 0) {
+		json_decref(list.lines);
+		return NULL;
+	}
+	list.placed_only = true;
+	if (maps_load(daemon->maps, id).placed &&
+		maps_visit_counted_calls(daemon->maps, list_tracked_call, &list) < 0) {
 		json_decref(list.lines);
 		return NULL;
 	}

@@ -85,11 +85,27 @@ void maps_add_load(const struct maps *maps, uint32_t backend, int32_t sampled, i
 int maps_next_counted_calls(
 	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls);
 
+/* The backend of the placed call with this hash; 0: there is none. */
+uint32_t maps_placed(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot);
+
+/* Calls `visit` for every counted call. 0 or -errno. */
+int maps_visit_counted_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data);
+
 /* Deletes a counted call that `is_over(call, data)` still accepts at that time, and corrects the load of its
  * backend. */
 typedef bool maps_is_over(const struct tracked_call *call, const void *data);
 void maps_delete_counted_call(
 	const struct maps *maps, const struct tracked_key *key, maps_is_over *is_over, const void *data);
+
+/* Whether the backend accepts new calls. */
+void maps_set_full(const struct maps *maps, uint32_t backend, bool full);
+
+/* Reads and writes how a pool chooses the backends of new calls. maps_put_new_calls() writes the element of new_calls
+ * that the pool does not use, and then makes the pool use it: it changes balance->new_calls. 0 or -errno. */
+int maps_balance(const struct maps *maps, uint32_t pool, struct balance *out);
+int maps_put_balance(const struct maps *maps, uint32_t pool, const struct balance *balance);
+int maps_put_new_calls(
+	const struct maps *maps, uint32_t pool, struct balance *balance, const struct new_calls *new_calls);
 
 /* The counters of a pool, summed over CPUs; all zero on an error. 0 or -errno. */
 int maps_balance_counters(const struct maps *maps, uint32_t pool, struct balance_counters *out);

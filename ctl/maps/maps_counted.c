@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The maps `counted_calls` and `backend_loads`: reads the calls, deletes those that are over, and keeps the numbers
- * of calls of each backend right. Only the kernel adds entries. See maps.h. */
+/* The maps of counted calls: reads and deletes calls, changes their numbers, and writes how pools choose the backends
+ * of new calls. Only the kernel adds entries to `counted_calls`. See maps.h. */
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -71,6 +71,17 @@ int maps_next_counted_calls(
 	return error && error != -ENOENT ? error : (int)count;
 }
 
+uint32_t maps_placed(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot)
+{
+	const struct tracked_key key = {.hash = hash, .pool = pool, .slot = slot};
+	struct tracked_call call;
+
+	if (bpf_map_lookup_elem(maps->fd[MAP_COUNTED_CALLS], &key, &call) || !call.placed ||
+		call.backend > maps->contract.backends)
+		return 0;
+	return call.backend;
+}
+
 /* The kernel may have updated the entry since it was read. Therefore the decision is repeated with the deleted content,
  * and a call that is live again is put back, unless the kernel has already made a new entry. */
 void maps_delete_counted_call(
@@ -94,7 +105,7 @@ static bool is_reassigned(const struct tracked_call *call, const void *reassigne
 	return ((const bool *)reassigned)[call->backend]; /* the caller has checked that the id is valid */
 }
 
-static int forget_calls(const struct maps *maps, const bool *reassigned)
+int maps_visit_counted_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data)
 {
 	struct tracked_key *keys = allocate(COUNTED_BATCH, sizeof(*keys));
 	struct tracked_call *calls = allocate(COUNTED_BATCH, sizeof(*calls));
@@ -104,22 +115,92 @@ static int forget_calls(const struct maps *maps, const bool *reassigned)
 	do {
 		count = maps_next_counted_calls(maps, &cursor, keys, calls);
 		for (int i = 0; i < count; i++)
-			if (calls[i].backend <= maps->contract.backends && reassigned[calls[i].backend])
-				maps_delete_counted_call(maps, &keys[i], is_reassigned, reassigned);
+			visit(&keys[i], &calls[i], data);
 	} while (count >= 0 && cursor);
 	free(keys);
 	free(calls);
 	return count < 0 ? count : 0;
 }
 
+struct forgetting {
+	const struct maps *maps;
+	const bool *reassigned;
+};
+
+static void forget_call(const struct tracked_key *key, const struct tracked_call *call, void *data)
+{
+	const struct forgetting *forgetting = data;
+
+	if (call->backend <= forgetting->maps->contract.backends && forgetting->reassigned[call->backend])
+		maps_delete_counted_call(forgetting->maps, key, is_reassigned, forgetting->reassigned);
+}
+
+/* Removes the ids from the sequences of new calls. The daemon writes new sequences afterwards. */
+static int forget_new_calls(const struct maps *maps, const bool *reassigned)
+{
+	struct new_calls new_calls;
+	int error = 0;
+
+	for (uint32_t index = 0; index < 2 * maps->contract.pools && !error; index++) {
+		bool any = false;
+
+		error = bpf_map_lookup_elem(maps->fd[MAP_NEW_CALLS], &index, &new_calls);
+		for (int i = 0; i < NEW_CALLS && !error; i++)
+			if (new_calls.backend[i] <= maps->contract.backends && reassigned[new_calls.backend[i]]) {
+				new_calls.backend[i] = 0;
+				any = true;
+			}
+		if (any)
+			error = bpf_map_update_elem(maps->fd[MAP_NEW_CALLS], &index, &new_calls, BPF_ANY);
+	}
+	return error;
+}
+
 /* Reading all calls may take long, so this happens only if a call may have one of the ids. */
 int maps_forget_counted(const struct maps *maps, const bool *reassigned)
 {
 	bool any = false;
+	int error;
 
-	for (uint32_t id = 1; id <= maps->contract.backends; id++)
+	for (uint32_t id = 1; id <= maps->contract.backends; id++) {
 		any |= reassigned[id] && (maps_load(maps, id).sampled || maps_load(maps, id).placed);
-	return any ? forget_calls(maps, reassigned) : 0;
+		if (reassigned[id])
+			maps_set_full(maps, id, false);
+	}
+	error = forget_new_calls(maps, reassigned);
+	if (error || !any)
+		return error;
+	return maps_visit_counted_calls(maps, forget_call, &(struct forgetting){maps, reassigned});
+}
+
+/* --- the choice of the backends of new calls */
+
+void maps_set_full(const struct maps *maps, uint32_t backend, bool full)
+{
+	__atomic_store_n(&maps->loads[backend].full, full, __ATOMIC_RELAXED);
+}
+
+int maps_balance(const struct maps *maps, uint32_t pool, struct balance *out)
+{
+	return bpf_map_lookup_elem(maps->fd[MAP_BALANCES], &pool, out);
+}
+
+int maps_put_balance(const struct maps *maps, uint32_t pool, const struct balance *balance)
+{
+	return bpf_map_update_elem(maps->fd[MAP_BALANCES], &pool, balance, BPF_ANY);
+}
+
+int maps_put_new_calls(
+	const struct maps *maps, uint32_t pool, struct balance *balance, const struct new_calls *new_calls)
+{
+	struct balance next = {.flags = balance->flags, .new_calls = 2 * pool + (balance->new_calls == 2 * pool)};
+	int error = bpf_map_update_elem(maps->fd[MAP_NEW_CALLS], &next.new_calls, new_calls, BPF_ANY);
+
+	if (!error)
+		error = maps_put_balance(maps, pool, &next);
+	if (!error)
+		*balance = next;
+	return error;
 }
 
 int maps_balance_counters(const struct maps *maps, uint32_t pool, struct balance_counters *out)

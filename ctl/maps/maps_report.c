@@ -365,7 +365,7 @@ static json_t *look_up(const struct maps *maps, const struct lookup *lookup, con
 {
 	struct lookup_owner owner;
 	const char *reason;
-	uint32_t tracked, slot;
+	uint32_t tracked, slot, placed;
 	uint64_t hash;
 	json_t *json;
 
@@ -377,6 +377,9 @@ static json_t *look_up(const struct maps *maps, const struct lookup *lookup, con
 	if (maps_tracked(maps, lookup->pool, lookup_tracked_key(lookup, hash), slot, &tracked))
 		tracked = 0;
 	owner = lookup_owner(lookup, hash, tracked);
+	placed = maps_placed(maps, lookup->pool, hash, slot);
+	if (placed && lookup->image->backends[placed].alive)
+		owner = (struct lookup_owner){placed, placed};
 	json = owner_json(lookup, key, owner.backend, owner.previous);
 	json_object_set_new(json, "slot", json_integer(slot));
 	return json;

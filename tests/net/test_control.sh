@@ -154,10 +154,10 @@ prints "service list" '[{"name": "sip", "vips": ["192.0.2.10", "2001:db8:f::10"]
 	'NAME  VIP                        PORT       PROTOCOL  AFFINITY  POOL         PACKETS  BYTES
 sip   192.0.2.10,2001:db8:f::10  5060-5080  udp       call-id   proxies  12345678901      7'
 prints "service list" '[]' 'no services' '' ', empty'
-prints "pool list" '[{"name": "proxies", "forward": "dsr", "probe": "options", "fail_open": false, "migrating": true,
+prints "pool list" '[{"name": "proxies", "balance": "bounded", "forward": "dsr", "probe": "options", "fail_open": false, "migrating": true,
 	"backends": 3, "in_table": 2, "slots": 262144, "services": []}]' \
-	'NAME     FORWARD  PROBE    FAIL OPEN  MIGRATING  BACKENDS  IN TABLE   SLOTS  SERVICES
-proxies  dsr      options  no         yes               3         2  262144  -'
+	'NAME     BALANCE  FORWARD  PROBE    FAIL OPEN  MIGRATING  BACKENDS  IN TABLE   SLOTS  SERVICES
+proxies  bounded  dsr      options  no         yes               3         2  262144  -'
 prints "backend list" '[{"pool": "proxies", "name": "px1", "address": "10.0.0.11", "weight": 1, "admin": "ready",
 	"state": "up", "share": 33.333333, "slots": 87381, "packets": 5, "bytes": 2500, "mac": "02:00:00:00:00:11",
 	"interface": "eth0", "since": 0, "reason": "", "overrides": []},

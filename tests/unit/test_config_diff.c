@@ -45,9 +45,11 @@ static const char base[] =
 	"         hints: [px1.example.net], ports: 30000-30009, forward: dsr, admin: ready}\n"
 	"      - {name: px2, address: 10.0.0.12}\n"
 	"    groups: [{name: rack1, backends: [px1]}, {name: rack2, backends: []}]\n"
-	"  - {name: others, forward: nat, port: 5080, passive: true, backends: [{name: o1, address: 10.0.0.31, port: "
-	"5090},\n"
-	"      {name: o2, address: 10.0.0.32}]}\n";
+	"  - {name: others, balance: least-calls, forward: nat, port: 5080, passive: true, backends: [{name: o1, "
+	"address: "
+	"10.0.0.31, port: 5090},\n"
+	"      {name: o2, address: 10.0.0.32}]}\n"
+	"  - {name: third, balance: bounded, backends: []}\n";
 
 struct change {
 	const struct key *keys; /* the table of the key */
@@ -112,6 +114,16 @@ static const struct change changes[] = {
 		"service sip: guard {mode: enforce, lists: []}, was none", NULL},
 	{config_pool_keys, "backend_surge", "slow_start: 0s", "slow_start: 0s\n    backend_surge: {rate: 9, burst: 10}",
 		"pool proxies: backend_surge {rate: 9, burst: 10, action: refuse}, was none", NULL},
+	{config_pool_keys, "balance", "slow_start: 0s", "slow_start: 0s\n    balance: round-robin",
+		"pool proxies: balance round-robin, was hash", NULL},
+	{config_pool_keys, "bound", "balance: bounded", "balance: bounded, bound: 150",
+		"pool third: bound 150, was 125", NULL},
+	{config_pool_keys, "max_calls", "balance: least-calls", "balance: least-calls, max_calls: 400",
+		"pool others: max_calls 400, was none", NULL},
+	{config_pool_keys, "overload", "slow_start: 0s", "slow_start: 0s\n    overload: refuse",
+		"pool proxies: overload refuse, was hash", NULL},
+	{config_backend_keys, "max_calls", "{name: o2, address: 10.0.0.32}",
+		"{name: o2, address: 10.0.0.32, max_calls: 7}", "backend others/o2: max_calls 7, was none", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5062,", "service sip: port 5062, was 5060", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5060-5063,", "service sip: port 5060-5063, was 5060", NULL},
 	{config_service_keys, "protocol", "udp, affinity: call-id", "tcp, affinity: flow",

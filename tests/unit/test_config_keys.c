@@ -35,6 +35,42 @@ Test(config_keys, forward_and_admin_of_backends)
 	check_rows(faults, COUNT(faults));
 }
 
+/* --- load by calls */
+
+Test(config_keys, balance_and_limits_of_calls)
+{
+	static const struct reading rows[] = {
+		{"bounded", POOL("balance: bounded, bound: 110, backends: []"), "balance: bounded\n    bound: 110\n"},
+		{"least-calls", POOL("balance: least-calls, max_calls: 400, overload: refuse, backends: []"),
+			"balance: least-calls\n    max_calls: 400\n    overload: refuse\n"},
+		{"a limit of one backend",
+			POOL("balance: round-robin, backends: [{name: b, address: 10.0.0.1, max_calls: 7}]"),
+			"weight: 1, max_calls: 7}\n"},
+	};
+	static const struct row faults[] = {
+		{"words and numbers", POOL("balance: random, overload: drop, max_calls: 0, backends: []"),
+			{"3:28: 'balance' of pool p must be 'hash', 'bounded', 'least-calls' or 'round-robin', not "
+			 "'random'",
+				"3:46: 'overload' of pool p must be 'hash' or 'refuse', not 'drop'",
+				"3:63: 'max_calls' of pool p must be a whole number from 1 to 16777216, not '0'"}},
+		{"a bound without balance: bounded", POOL("bound: 110, backends: []"),
+			{"3:26: only for balance bounded"}},
+		{"a limit of estimated calls", POOL("max_calls: 400, backends: []"),
+			{"3:9: pool p: 'max_calls' needs balance least-calls or round-robin"}},
+		{"a limit of one backend in a pool of estimated calls",
+			POOL("balance: bounded, backends: [{name: b, address: 10.0.0.1, max_calls: 7}]"),
+			{"3:9: pool p: 'max_calls' needs balance least-calls or round-robin"}},
+		{"TCP", POOL("balance: least-calls, backends: []") SERVICE("port: 5060, protocol: tcp"),
+			{"4:12: service s: pool p has balance least-calls, which needs protocol udp and affinity "
+			 "call-id"}},
+		{"a different affinity", POOL("balance: bounded, backends: []") SERVICE("port: 5060, affinity: source"),
+			{"4:12: service s: pool p has balance bounded, which needs protocol udp and affinity call-id"}},
+	};
+
+	check_readings(rows, COUNT(rows));
+	check_rows(faults, COUNT(faults));
+}
+
 /* --- services */
 
 Test(config_keys, ports_and_affinities_of_services)

@@ -44,8 +44,10 @@ static bool same_pool(const struct config_pool *a, const struct config_pool *b)
 
 	if (strcmp(a->name, b->name) || a->forward != b->forward || a->min_alive != b->min_alive ||
 		a->record_time != b->record_time || a->drain_timeout != b->drain_timeout ||
-		a->slow_start != b->slow_start || !same_probe(&a->probe, &b->probe) ||
-		a->group_count != b->group_count || a->backend_count != b->backend_count)
+		a->slow_start != b->slow_start || a->balance != b->balance || a->bound != b->bound ||
+		a->max_calls != b->max_calls || a->refuse_overload != b->refuse_overload ||
+		!same_probe(&a->probe, &b->probe) || a->group_count != b->group_count ||
+		a->backend_count != b->backend_count)
 		return false;
 	for (i = 0; i < a->group_count; i++) {
 		if (strcmp(a->groups[i], b->groups[i]))
@@ -250,6 +252,12 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 	if (random_below(state, 2))
 		prefix_parse(random_below(state, 2) ? "172.16.0.0/16" : "2001:db8:5::/64", &pool->outer_source);
 	pool->min_alive = random_below(state, 101);
+	pool->balance = random_below(state, 4);
+	if (pool->balance == BALANCE_BOUNDED)
+		pool->bound = 105 + random_below(state, 896);
+	if (config_counts_all_calls(pool))
+		pool->max_calls = random_below(state, 2) * (1 + random_below(state, MAX_COUNTED_CALLS));
+	pool->refuse_overload = random_below(state, 2);
 	random_probe(state, &pool->probe);
 	pool->record_time = random_time(state, 0, 3600000);
 	pool->drain_timeout = random_time(state, 1000, 7 * 86400000);
@@ -285,6 +293,20 @@ static void random_service(uint64_t *state, struct config_service *service, size
 	service->vips = calloc(service->vip_count, sizeof(*service->vips));
 	for (i = 0; i < service->vip_count; i++)
 		service->vips[i] = random_address(state, ++*serial);
+}
+
+/* Only UDP services with the affinity call-id may have pools that count calls. */
+static void reset_balance(struct config *config, const struct config_service *service)
+{
+	size_t pools[METHOD_COUNT], count = config_service_pools(service, pools);
+
+	if (service->protocol == IPPROTO_UDP && service->affinity == AFFINITY_CALL_ID)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		config->pools[pools[i]].balance = BALANCE_HASH;
+		config->pools[pools[i]].bound = 125;
+		config->pools[pools[i]].max_calls = 0;
+	}
 }
 
 static struct endpoint random_listen(uint64_t *state)
@@ -354,6 +376,8 @@ static struct config *random_config(uint64_t *state)
 	config->services = calloc(config->service_count + 1, sizeof(*config->services));
 	for (i = 0; i < config->service_count; i++)
 		random_service(state, &config->services[i], config->pool_count, &serial);
+	for (i = 0; i < config->service_count; i++)
+		reset_balance(config, &config->services[i]);
 	return config;
 }
 

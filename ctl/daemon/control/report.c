@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/memory.h"
+#include "ctl/daemon/call_balance.h"
 #include "ctl/daemon/drain.h"
 #include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/tracked_calls.h"
@@ -62,8 +63,9 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 			if (config_service_uses_pool(&farm->config->services[j], i))
 				json_array_append_new(services, json_string(farm->config->services[j].name));
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", pool->config->name,
-				"forward", config_forward_name(pool->config->forward), "probe",
+			json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", pool->config->name,
+				"balance", config_balance_name(pool->config->balance), "forward",
+				config_forward_name(pool->config->forward), "probe",
 				config_probe_name(pool->config->probe.type), "fail_open", pool->fail_open, "migrating",
 				daemon->running->pools[pool->id].migrating, "backends",
 				(json_int_t)report_backends(pool), "in_table", (json_int_t)report_serving(daemon, pool),
@@ -184,13 +186,15 @@ static void add_to(json_t *object, json_t *more)
 	json_decref(more);
 }
 
-/* The reason of the state or, if there is none, a reduced path MTU. */
+/* The reason of the state. If there is none: why the backend receives no new calls, or a reduced path MTU. */
 static json_t *reason_json(
 	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const char *reason = farm_reason(daemon->farm, pool, backend);
-	char router[ADDRESS_TEXT_SIZE];
+	char router[ADDRESS_TEXT_SIZE], full[CALL_BALANCE_TEXT_SIZE];
 
+	if (!*reason && *call_balance_reason(daemon, pool, backend, full))
+		return json_string(full);
 	if (*reason || !backend->route.path_mtu)
 		return json_string(reason);
 	return json_sprintf("path MTU %u, reported by %s", backend->route.path_mtu,

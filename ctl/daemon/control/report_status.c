@@ -13,6 +13,7 @@
 #include "ctl/daemon/capture/capture_sender.h"
 #include "bpf/tunnel.h"
 #include "core/base/memory.h"
+#include "ctl/daemon/call_balance.h"
 #include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/join_listener.h"
@@ -330,6 +331,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 			"the map of counted calls is nearly full (%u entries): the numbers of calls become too low. "
 			"Raise `limits: counted_calls`",
 			daemon->running->contract.counted_calls);
+	call_balance_warnings(daemon, warn_of_rate, warnings);
 	if (guard_lists_fault(daemon))
 		warn(warnings, "the guard does not use the lists of its files: %s", guard_lists_fault(daemon));
 	if (log_lost())

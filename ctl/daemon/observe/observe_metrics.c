@@ -113,7 +113,12 @@ static void collect_pool(const struct daemon *daemon, const struct farm_pool *po
 {
 	struct metrics_pool *out = &metrics->pools[metrics->pool_count++];
 	struct slot_counts *slots = report_count_slots(daemon, pool->id);
+	struct balance_counters counters;
 
+	maps_balance_counters(daemon->maps, pool->id, &counters);
+	out->placed = counters.placed;
+	out->overload = counters.overload;
+	out->uncounted = counters.untabled;
 	memcpy(out->name, pool->config->name, NAME_SIZE);
 	out->backends = report_backends(pool);
 	out->serving = report_serving(daemon, pool);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The keys that share load by calls: `balance`, `max_calls`, `overload`. */
+#include <netinet/in.h>
+#include "config_private.h"
+
+const struct word config_balance_words[] = {
+	{"hash", BALANCE_HASH},
+	{"bounded", BALANCE_BOUNDED},
+	{"least-calls", BALANCE_LEAST_CALLS},
+	{"round-robin", BALANCE_ROUND_ROBIN},
+	{},
+};
+
+const struct word config_overload_words[] = {
+	{"hash", false},
+	{"refuse", true},
+	{},
+};
+
+const char *config_balance_name(enum balance_method balance)
+{
+	return config_balance_words[balance].text;
+}
+
+void config_read_balance(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_pool *pool = object;
+	int balance;
+
+	if (reader_word(reader, value, &balance))
+		pool->balance = balance;
+}
+
+void config_write_balance(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_balance_name(((const struct config_pool *)object)->balance), writer->out);
+}
+
+void config_read_overload(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_pool *pool = object;
+	int refuse;
+
+	if (reader_word(reader, value, &refuse))
+		pool->refuse_overload = refuse;
+}
+
+void config_write_overload(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_overload_words[((const struct config_pool *)object)->refuse_overload].text, writer->out);
+}
+
+static void write_limit(FILE *out, uint32_t max_calls)
+{
+	if (max_calls)
+		fprintf(out, "%u", max_calls);
+}
+
+void config_write_max_calls(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	write_limit(writer->out, ((const struct config_pool *)object)->max_calls);
+}
+
+void config_write_own_max_calls(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	write_limit(writer->out, ((const struct config_backend *)object)->max_calls);
+}
+
+uint32_t config_backend_max_calls(const struct config_pool *pool, const struct config_backend *backend)
+{
+	return backend && backend->max_calls ? backend->max_calls : pool->max_calls;
+}
+
+/* Does a backend of the pool have a limit of its own? */
+static bool has_limited_backend(const struct config_pool *pool)
+{
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (pool->backends[i].max_calls)
+			return true;
+	return false;
+}
+
+bool config_limits_calls(const struct config_pool *pool)
+{
+	return pool->max_calls || has_limited_backend(pool);
+}
+
+bool config_counts_all_calls(const struct config_pool *pool)
+{
+	return pool->balance == BALANCE_LEAST_CALLS || pool->balance == BALANCE_ROUND_ROBIN;
+}
+
+/* With `hash` and `bounded`, the balancer knows only an estimate of the calls. */
+static void check_pool(const struct config_pool *pool, struct faults *faults)
+{
+	if (config_limits_calls(pool) && !config_counts_all_calls(pool))
+		faults_add(faults, pool->position,
+			"pool %s: 'max_calls' needs balance least-calls or round-robin, because the calls of other "
+			"pools are only estimated",
+			pool->name);
+}
+
+static void check_service(const struct config_service *service, const struct config_pool *pool, struct faults *faults)
+{
+	if (pool->balance && (service->protocol != IPPROTO_UDP || service->affinity != AFFINITY_CALL_ID))
+		faults_add(faults, service->position,
+			"service %s: pool %s has balance %s, which needs protocol udp and affinity call-id",
+			service->name, pool->name, config_balance_name(pool->balance));
+}
+
+void config_check_balance(const struct config *config, struct faults *faults)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		check_pool(&config->pools[i], faults);
+	for (size_t i = 0; i < config->service_count; i++) {
+		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
+
+		for (size_t j = 0; j < count; j++)
+			check_service(&config->services[i], &config->pools[pools[j]], faults);
+	}
+}
