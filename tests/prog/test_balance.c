@@ -2,6 +2,7 @@
 /* Calls that the program counts, and calls that it places: the sample, new calls by turn and new calls of a full
  * backend, and the number of calls of each backend. */
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -365,6 +366,39 @@ Test(balance, an_icmp_error_finds_the_placed_call)
 	cr_expect_eq(call_receiver(&error), OWNER);
 	deliver(call, &invite);
 	cr_expect_eq(call_receiver(&error), 2);
+}
+
+/* Messages to SERVICE_SIP over IPv4 may name a backend. */
+static void allow_hints(void)
+{
+	const struct service_key key = {
+		.vip = balancer_address("192.0.2.10"), .port = htons(5060), .protocol = IPPROTO_UDP};
+	union any_service_key in_map;
+	struct service service;
+	int services = balancer_services(skel, &key, &in_map);
+
+	run_must(bpf_map_lookup_elem(services, &in_map, &service), "services");
+	service.hint_group = 1;
+	run_must(bpf_map_update_elem(services, &in_map, &service, BPF_ANY), "services");
+}
+
+Test(balance, a_hint_takes_precedence_and_does_not_move_the_call)
+{
+	static char response[256];
+	const char *call = next_call(false);
+
+	snprintf(response, sizeof(response),
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.4:5060;branch=z9hG4bKn\r\n"
+		"From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>;tag=2\r\n"
+		"Call-ID: %s\r\nCSeq: 1 INVITE\r\n\r\n",
+		call);
+	allow_hints();
+	set_balance(BALANCE_BY_TURN, "2");
+	cr_expect_eq(deliver(call, &invite), 2);
+	cr_expect_eq(call_receiver(&(struct frame_spec){.payload = response}), 4, "the Via names the backend");
+	cr_expect_eq(deliver(call, &ack), 2);
+	cr_expect_eq(load_of(2).placed, 1);
+	cr_expect_eq(load_of(4).placed + load_of(4).sampled, 0);
 }
 
 /* --- backends that accept no new calls */
