@@ -120,7 +120,7 @@ static __always_inline __u32 balance_choose(struct flow *flow)
 			flow->refused = balance->flags & BALANCE_REFUSES ? REFUSED_OVERLOAD : 0;
 		}
 	}
-	if (!backend)
+	if (!backend && !flow->refused)
 		track_transaction(flow, flow->backend);
 	return backend;
 }

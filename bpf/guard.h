@@ -276,6 +276,14 @@ static __always_inline int guard_finish(struct flow *flow, const struct guarded 
 	return flow_finish(flow, verdict);
 }
 
+/* The same as guard_has_refused(), for a packet of a service without a guard: a pool may refuse new calls (balance.h).
+ */
+static __always_inline bool guard_may_have_refused(const struct flow *flow)
+{
+	return flow->packet.payload && flow->packet.protocol == IPPROTO_UDP && flow->packet.kind != PACKET_ICMP_ERROR &&
+	       guard_has_refused(0);
+}
+
 __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 {
 	struct guarded g = {};
@@ -283,6 +291,10 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 
 	if (!flow || flow->is_judged)
 		return NEXT_STAGE;
+	if (!flow->guard) {
+		flow->refused = guard_may_have_refused(flow) ? REFUSED_BEFORE : 0;
+		return NEXT_STAGE;
+	}
 	guard_fill(flow, &g);
 	verdict = guard_find_verdict(ctx, flow, &g);
 	if (verdict == VERDICT_CONTINUE) {

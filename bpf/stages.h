@@ -27,7 +27,7 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 
 	if (next == NEXT_STAGE)
 		next = classify(ctx, flow); /* service and pool */
-	if (next == NEXT_STAGE && flow->guard)
+	if (next == NEXT_STAGE && flow->has_service)
 		next = guard(ctx, flow); /* drops floods and scanners */
 	if (flow->refused)
 		next = refuse(ctx, flow); /* INVITEs that the guard refuses, to the daemon */

@@ -495,8 +495,13 @@ Test(balance, without_room_anywhere_new_calls_are_refused)
 	cr_expect_eq(deliver(next_call(false), &invite), 0);
 	cr_expect_eq(balancer_verdict(skel, VERDICT_refused), 1, "the daemon answers with 503");
 	cr_expect_eq(deliver(call, &again), OWNER, "not a new call");
+	strcpy(call, next_call(false));
+	cr_expect_eq(deliver(call, &invite), 0);
+	set_full(2, false);
+	cr_expect_eq(deliver(call, &invite), 0, "a retransmission: the client may already have the 503");
+	cr_expect_eq(deliver(call, &again), 2, "a new attempt");
 	cr_expect_eq(deliver(next_call(false), &options), OWNER);
-	cr_expect_eq(counters().overload, 1);
+	cr_expect_eq(counters().overload, 2);
 }
 
 Test(balance, a_full_map_leaves_new_calls_to_their_slots)
