@@ -176,6 +176,13 @@ static void complete(struct tracked_call *call)
 	call->dialogs.overflow = !call->ended;
 }
 
+/* Is the entry in the new map newer? Times have a resolution of a second: of two entries of the same second, the one
+ * that has ended is newer. */
+static bool is_newer(const struct tracked_call *there, const struct tracked_call *call)
+{
+	return there->seen > call->seen || (there->seen == call->seen && there->ended && !call->ended);
+}
+
 /* After the first run, the new maps may already contain a newer entry. The copy does not replace such an entry. */
 static void put_call(struct carry *carry, const struct tracked_key *key, const char *value)
 {
@@ -184,7 +191,7 @@ static void put_call(struct carry *carry, const struct tracked_key *key, const c
 	old_map_copy(&carry->calls, value, of_call, (char *)&call);
 	complete(&call);
 	if (!is_kept(carry, carry->migrating, key, call.backend, call.seen) ||
-		(!bpf_map_lookup_elem(carry->new_calls, key, &newer) && newer.seen > call.seen))
+		(!bpf_map_lookup_elem(carry->new_calls, key, &newer) && is_newer(&newer, &call)))
 		return;
 	if (bpf_map_update_elem(carry->new_calls, key, &call, BPF_ANY))
 		carry->failed++;
@@ -212,7 +219,7 @@ static void put_counted(struct carry *carry, const struct tracked_key *key, cons
 
 	old_map_copy(&carry->counted, value, of_call, (char *)&call);
 	if (!is_kept(carry, carry->pools, key, call.backend, call.seen) ||
-		(!bpf_map_lookup_elem(carry->new_counted, &new_key, &newer) && newer.seen > call.seen))
+		(!bpf_map_lookup_elem(carry->new_counted, &new_key, &newer) && is_newer(&newer, &call)))
 		return;
 	carry->counted_failed += bpf_map_update_elem(carry->new_counted, &new_key, &call, BPF_ANY) != 0;
 }

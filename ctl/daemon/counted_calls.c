@@ -176,10 +176,14 @@ static void sweep(struct counted_calls *calls, const struct maps *maps)
 	}
 }
 
+/* The loader copies calls to the next maps without changing the numbers. Therefore the first reading must come after
+ * that. */
 void counted_calls_sweep(struct counted_calls *calls, struct daemon *daemon)
 {
 	const struct maps *maps = daemon->maps;
 
+	if (daemon->using_next_maps)
+		return;
 	worker_unlock(daemon->worker);
 	sweep(calls, maps);
 	worker_lock(daemon->worker);

@@ -51,7 +51,7 @@ like "without calls the numbers are exact" "$(lab_ctl --json backend list | jq -
 
 # --- calls of different lengths
 
-sip_client long client "$LAB_CLIENT" call $LONG 30 -d 25000
+sip_client long client "$LAB_CLIENT" call $LONG 30 -d 45000
 check "$LONG long calls are counted" wait_for 20 have $LONG
 is "... each server has the same number" "$(lab_ctl --json backend list | jq -c '[.[].calls]')" "[20,20,20]"
 is "... which the servers have seen" "$(seen)" "20 px1 20 px2 20 px3"
@@ -70,7 +70,7 @@ check "... only the long calls remain" wait_for 20 have $LONG
 is "... px3 still has its calls" "$(field px3 .calls)" 20
 is "... backend calls lists them" "$(lab_ctl --json backend calls proxies px3 | jq length)" 20
 check "... and drain --wait waits for them" lab_running wait
-check "all long calls succeed" lab_wait long 60
+check "all long calls succeed" lab_wait long 90
 is "... all $LONG of them" "$(sip_statistic long 'SuccessfulCall(C)')" $LONG
 is "no call has moved" "$(sip_strays)" ""
 check "no calls remain" wait_for 10 have 0
