@@ -96,6 +96,7 @@ static uint8_t full_of(const struct balance_member *member, uint64_t bound, cons
 struct hand {
 	uint64_t calls;
 	uint64_t weight;
+	uint64_t limit; /* of `calls`; then the member leaves */
 	uint16_t id;
 };
 
@@ -121,14 +122,15 @@ static void sift_down(struct hand *heap, size_t count, size_t at)
 	}
 }
 
-/* Fills `entries` elements of a sequence. */
+/* Fills `entries` elements of a sequence; 0 where no member has room. */
 static void deal(struct hand *hands, size_t count, __u16 *sequence, size_t entries)
 {
 	for (size_t i = count / 2; i-- > 0;)
 		sift_down(hands, count, i);
 	for (size_t i = 0; count && i < entries; i++) {
 		sequence[i] = hands->id;
-		hands->calls++;
+		if (++hands->calls >= hands->limit)
+			*hands = hands[--count];
 		sift_down(hands, count, 0);
 	}
 }
@@ -145,6 +147,12 @@ static uint64_t room(
 	return bound > member->calls ? bound - member->calls : 1;
 }
 
+/* With `least-calls`, the first half of a sequence deals no calls beyond max_calls. */
+static uint64_t limit_of(const struct balance_member *member, bool by_calls)
+{
+	return by_calls && member->max_calls ? member->max_calls : NO_LIMIT;
+}
+
 /* The hands of all members with room. */
 static size_t collect(const struct balance_member *members, size_t count, const struct balance_rules *rules,
 	bool by_calls, struct hand *hands)
@@ -156,6 +164,7 @@ static size_t collect(const struct balance_member *members, size_t count, const 
 		if (!members[i].full)
 			hands[found++] = (struct hand){.id = members[i].id,
 				.calls = by_calls ? members[i].calls : 0,
+				.limit = limit_of(&members[i], by_calls),
 				.weight = room(&totals, &members[i], rules)};
 	return found;
 }
