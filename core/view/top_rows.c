@@ -17,6 +17,8 @@ const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS] =
 				{"SHARE", "share", TOP_PERCENT, 1},
 				{"CALLS/S", "invites", TOP_NUMBER, 0},
 				{"REG/S", "registers", TOP_NUMBER, 6},
+				{"4XX/S", "4xx", TOP_NUMBER, 7},
+				{"5XX/S", "5xx", TOP_NUMBER, 7},
 				{"PKT/S", "packets", TOP_NUMBER, 0},
 				{"BIT/S", "bits", TOP_NUMBER, 2},
 				{"RTT", "latency", TOP_MILLISECONDS, 4},
@@ -112,9 +114,21 @@ static json_t *state_text(const json_t *backend)
 	return json_sprintf("%s%s%s", state, is_plain ? "" : ",", is_plain ? "" : admin);
 }
 
+/* The failures per second that a server with `forward: nat` sends. They are unknown with other methods. */
+static void add_failures(json_t *row, const json_t *rate)
+{
+	if (!rate)
+		return;
+	add_number(row, "4xx", json_number_value(json_object_get(rate, "invite_4xx")));
+	add_number(row, "4xx", json_number_value(json_object_get(rate, "other_4xx")));
+	add_number(row, "5xx", json_number_value(json_object_get(rate, "invite_5xx")));
+	add_number(row, "5xx", json_number_value(json_object_get(rate, "other_5xx")));
+}
+
 json_t *top_backend_rows(const json_t *rates, const json_t *backends)
 {
 	const json_t *traffic = json_object_get(rates, "backends"), *backend;
+	const json_t *returned = json_object_get(json_object_get(rates, "returned"), "backends");
 	json_t *rows = json_array();
 	size_t i;
 
@@ -130,6 +144,8 @@ json_t *top_backend_rows(const json_t *rates, const json_t *backends)
 			"alert", !strcmp(state, "down") || !strcmp(state, "unreachable"));
 
 		add_traffic(row, rate);
+		if (!strcmp(text_of(backend, "forward"), "nat"))
+			add_failures(row, rates_find(returned, text_of(backend, "pool"), text_of(backend, "name"), i));
 		json_object_set(row, "invites", json_object_get(rate, "initial_invite"));
 		json_object_set(row, "registers", json_object_get(rate, "initial_register"));
 		json_array_append_new(rows, row);

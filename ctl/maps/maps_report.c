@@ -101,15 +101,32 @@ static void add_service(json_t *stats, const char *name, const struct service_tr
 	}
 }
 
-/* Adds all counters of a backend. `values` has `count` elements. */
+/* Adds all counters of a backend to `object`. `values` has `count` elements. */
+static void put_counters(json_t *object, const struct counter_text *counters, const void *values, int count)
+{
+	for (int i = 0; i < count; i++)
+		json_object_set_new(object, counters[i].name, json_integer((json_int_t)((const __u64 *)values)[i]));
+}
+
 static void add_backend(json_t *stats, const struct backend_record *record, const struct counter_text *counters,
 	const void *values, int count)
 {
 	json_t *backend = json_pack("{s:s, s:s}", "pool", record->pool, "name", record->name);
 
-	for (int i = 0; i < count; i++)
-		json_object_set_new(backend, counters[i].name, json_integer((json_int_t)((const __u64 *)values)[i]));
+	put_counters(backend, counters, values, count);
 	json_array_append_new(json_object_get(stats, "backends"), backend);
+}
+
+json_t *maps_report_returned(const struct maps *maps, uint32_t id)
+{
+	struct backend_return returned;
+	json_t *object;
+
+	if (maps_backend_return(maps, id, &returned))
+		return NULL;
+	object = json_object();
+	put_counters(object, return_counters, &returned, BACKEND_RETURN_COUNT);
+	return object;
 }
 
 /* The packets from servers with `forward: nat`. Omits services without such packets. */
@@ -222,6 +239,8 @@ static json_t *backend_json(
 		"state", farm_state_name(record->state), "since", (json_int_t)record->since, "share",
 		100.0 * slots / image->contract.slots, "slots", (json_int_t)slots, "packets",
 		(json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface, "mac", mac);
+	if (backend->forward == FORWARD_NAT)
+		json_object_set_new(object, "returned", maps_report_returned(maps, id));
 	json_object_update(object, numbers);
 	json_decref(numbers);
 	return object;

@@ -38,6 +38,10 @@ json_t *maps_report_class(const struct counter_text *counter);
 /* `calls` and `calls_error` of a backend; null if they are unknown. */
 json_t *maps_report_calls(const struct call_estimate *calls);
 
+/* The counters of what a backend with `forward: nat` sends to clients (BACKEND_RETURN_COUNTERS). NULL if the map cannot
+ * be read. */
+json_t *maps_report_returned(const struct maps *maps, uint32_t id);
+
 json_t *maps_report_address(const struct address *address);
 
 /* Replies that are computed from opened maps and from the image of their content. */

@@ -89,6 +89,8 @@ try_codes() {
 	is "... and 4xx to other methods, without those to probes" "$(of px2 other_4xx)" 5
 	is "... and no other packets" "$(of px2 packets)" 12
 	is "the backend counts responses 5xx to INVITE" "$(of px3 invite_5xx)" 11
+	is "backend list prints the same counters" \
+		"$(lab_ctl --json backend list | jq -c '[.[] | select(.name == "px3") | .returned | .invite_5xx, .other_5xx]')" "[11,3]"
 	is "a service without message_counters counts nothing" "$(of px4 packets) $(lab_ctl --json stats |
 		jq '[.returned.services[] | select(.name == "uncounted")] | length')" "0 0"
 	is "the other direction is counted separately" "$(lab_ctl --json stats |
@@ -146,6 +148,7 @@ try_restart() {
 	before=$(lab_ctl --json stats | jq -c .returned)
 	lab_stop sipxdpd || true
 	is "without the daemon, stats prints the same" "$(lab_ctl --json stats | jq -c .returned)" "$before"
+	is "... and backend list, too" "$(lab_ctl --json backend list | jq '.[] | select(.name == "px3") | .returned.invite_5xx')" 11
 	lab_daemon
 	is "a restarted daemon continues the counters" "$(lab_ctl --json stats | jq -c .returned)" "$before"
 	ask 5072 INVITE 2 > /dev/null

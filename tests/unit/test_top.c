@@ -11,9 +11,10 @@ static struct top_line lines[LINES_MAX];
 
 static json_t *backend(const char *pool, const char *name, const char *state, int slots)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i}", "pool", pool, "name", name, "state", state,
-		"admin", !strcmp(name, "px3") ? "drain" : "ready", "share", slots / 10.0, "slots", slots,
-		"latency_mean", 1500, "calls", slots / 100, "calls_error", !strcmp(pool, "edge"));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i}", "pool", pool, "name", name, "state",
+		state, "forward", !strcmp(pool, "edge") ? "nat" : "dsr", "admin",
+		!strcmp(name, "px3") ? "drain" : "ready", "share", slots / 10.0, "slots", slots, "latency_mean", 1500,
+		"calls", slots / 100, "calls_error", !strcmp(pool, "edge"));
 }
 
 static json_t *backends(void)
@@ -55,17 +56,24 @@ static json_t *status(void)
 	return json_pack("{s:[s]}", "warnings", "px2 is down");
 }
 
+static json_t *returned(const char *pool, const char *name, int n)
+{
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i}", "pool", pool, "name", name, "invite_2xx", 100 * n,
+		"invite_4xx", 3 * n, "other_4xx", 40 * n, "invite_5xx", n, "other_5xx", 7 * n);
+}
+
 /* Counters after `n` seconds. */
 static json_t *stats(int n)
 {
-	return json_pack("{s:[o, o, o], s:[o, o], s:[o, o, o, o], s:[o, o, o], s:[o, o, o]}", "verdicts",
+	return json_pack("{s:[o, o, o], s:[o, o], s:[o, o, o, o], s:[o, o, o], s:[o, o, o], s:{s:[o]}}", "verdicts",
 		verdict("call_id", "forwarded", 3000 * n, true), verdict("no_backend", "passed", 2 * n, false),
 		verdict("malformed", "passed", 0, false), "services", traffic(NULL, "sip", 2000 * n),
 		traffic(NULL, "sips", 1000 * n), "backends", traffic("proxies", "px1", 100 * n),
 		traffic("proxies", "px2", 0), traffic("proxies", "px3", 900 * n), traffic("edge", "sbc1", 2000 * n),
 		"requests", request("sip", "INVITE", "initial", 30 * n), request("sip", "INVITE", "in_dialog", 5 * n),
 		request("sips", "REGISTER", "initial", 7 * n), "responses", response("sip", "404", "4xx", 3 * n),
-		response("sip", "486", "4xx", n), response("sips", "503", "5xx", 2 * n));
+		response("sip", "486", "4xx", n), response("sips", "503", "5xx", 2 * n), "returned", "backends",
+		returned("edge", "sbc1", n));
 }
 
 static struct top two_samples(void)
@@ -154,7 +162,7 @@ Test(top, the_busiest_rows_are_first_and_any_column_can_sort)
 	expect_order(&top, "sbc1 px3 px1 px2");
 	press(&top, "r");
 	expect_order(&top, "px2 px1 px3 sbc1");
-	press(&top, "<<<");
+	press(&top, "<<<<<");
 	expect_order(&top, "sbc1 px1 px3 px2"); /* share */
 	press(&top, "<");
 	expect_order(&top, "px2 px1 sbc1 px3"); /* state: down, up, up,drain */
@@ -188,6 +196,20 @@ Test(top, a_pool_is_the_sum_of_its_backends)
 	cr_expect_eq(json_number_value(json_object_get(pool, "packets")), 1000);
 	cr_expect_eq(json_number_value(json_object_get(pool, "bits")), 4000000);
 	cr_expect_eq(json_number_value(json_object_get(pool, "calls")), 10);
+	top_close(&top);
+}
+
+Test(top, only_a_backend_with_nat_has_rates_of_failures)
+{
+	struct top top = two_samples();
+
+	top_layout(&top, 140, 24, false, lines);
+	cr_expect_str_eq(lines[5].text,
+		"POOL     BACKEND  STATE      SHARE  CALLS/S   REG/S   4XX/S   5XX/S   PKT/S   BIT/S     RTT   CALLS");
+	cr_expect_str_eq(lines[6].text,
+		"edge     sbc1     up        100.0%       20     200      43       8    2.0k    8.0M   1.5ms     ~10");
+	cr_expect_str_eq(lines[7].text,
+		"proxies  px3      up,drain   40.0%        9      90       -       -     900    3.6M   1.5ms       4");
 	top_close(&top);
 }
 

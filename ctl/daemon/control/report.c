@@ -225,6 +225,8 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 		json_object_set_new(object, "passive", passive_json(record));
 	if (backend->forward == FORWARD_NAT && backend->port)
 		json_object_set_new(object, "port", json_integer(backend->port));
+	if (backend->forward == FORWARD_NAT)
+		json_object_set_new(object, "returned", maps_report_returned(daemon->maps, backend->id));
 	add_to(object, maps_report_calls(&calls));
 	add_to(object, load_json(daemon, backend, counts));
 	add_to(object, latency_json(daemon, record));
