@@ -183,7 +183,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"service", "SERVICE", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.services),
 				.help = "only packets for this service"},
 			{"backend", "BACKEND", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.backends),
-				.help = "only packets to this backend (NAME or POOL/NAME)"},
+				.help = "only packets to this backend, and from it with forward: nat (NAME or "
+					"POOL/NAME)"},
 			{"verdict", "VERDICT", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.verdicts),
 				.help = "only packets with this verdict (default: all but not_service, other_host and "
 					"not_ip)"},

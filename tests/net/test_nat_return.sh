@@ -131,6 +131,14 @@ try_explain() {
 	is "explain counts nothing" "$(of px3 packets)" "$before"
 }
 
+try_trace() {
+	lab_start trace balancer sh -c "exec sipxdp-ctl trace --backend px3 --verdict nat_out --count 1 > $LAB_DIR/trace.out"
+	wait_for 10 test -s "$LAB_DIR/trace.out" # the header
+	ask 5072 OPTIONS 1 > /dev/null
+	check "trace selects the packets that a server sends" lab_wait trace 10
+	like "... and names the server" "$(cat "$LAB_DIR/trace.out")" "10.0.1.13:5072 +503/OPTIONS .* nat_out +sender +px3"
+}
+
 metric() {
 	lab_in balancer curl -sf http://127.0.0.1:9464/metrics | grep -F "$1 " | cut -d ' ' -f 2
 }
@@ -173,4 +181,5 @@ try_calls
 try_explain
 try_metrics
 try_restart
+try_trace
 tap_end

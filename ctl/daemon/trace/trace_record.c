@@ -93,9 +93,12 @@ static void put_message(json_t *object, const struct observed *packet)
 		json_object_set_new(object, "call_id", bytes_json(message.call_id));
 }
 
+/* Only packets from a backend with `forward: nat` have a backend, but no service (explanation.c). */
 static void put_owner(json_t *object, const struct image *image, const struct observed *packet)
 {
-	json_object_set_new(object, "reason", json_string(explanation_reason(packet->reason)));
+	bool is_sender = packet->backend && !packet->has_service;
+
+	json_object_set_new(object, "reason", json_string(is_sender ? "sender" : explanation_reason(packet->reason)));
 	if (packet->has_service && packet->service < image->contract.services)
 		json_object_set_new(object, "service", protocol_text(image->service_names[packet->service].name));
 	if (packet->has_key && packet->pool < image->contract.pools) {
