@@ -9,7 +9,7 @@
  * class of list L is guard.first_class + L. List 0 contains all sources that are on no list. */
 #pragma once
 
-#include "abi.h"
+#include "abi_calls.h"
 
 #define GUARDS 256               /* ids; 0 means "none" */
 #define GUARD_CLASSES 4096       /* of all guards together */

@@ -64,11 +64,9 @@ __noinline int balance_accepts(__u32 id)
 }
 
 /* The index of the next entry of new_calls. The second half repeats. */
-static __always_inline __u32 balance_turn(struct new_calls *list, __u32 try)
+static __always_inline __u32 balance_turn(struct new_calls *list, __u32 tried)
 {
-	__u32 turn = dry_run ? list->turn +
-	try : __sync_fetch_and_add(&list->turn, 1)
-		;
+	__u32 turn = dry_run ? list->turn + tried : __sync_fetch_and_add(&list->turn, 1);
 
 	return turn < NEW_CALLS ? turn : NEW_CALLS / 2 + turn % (NEW_CALLS / 2);
 }

@@ -8,7 +8,7 @@
  * is unknown whether the call has ended, it counts as live. */
 #pragma once
 
-#include "abi.h"
+#include "abi_calls.h"
 
 /* The effect of a message on its call. */
 enum call_event {

@@ -4,8 +4,10 @@
 #pragma once
 
 #include "frame.h"
+#include "abi_calls.h"
 #include "abi_nat.h"
 #include "abi_observe.h"
+#include "abi_punt.h"
 #include "abi_return.h"
 #include "guard_maps.h"
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "bpf/abi_calls.h"
 #include "carry.h"
 #include "core/base/memory.h"
 #include "ctl/maps/clock.h"

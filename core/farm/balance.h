@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "bpf/abi.h"
+#include "bpf/abi_calls.h"
 #include "core/config/config.h"
 
 /* Why a backend is full. A full backend receives no new calls, but keeps its existing ones. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See call_estimate.h. */
 
-#include "bpf/abi.h"
+#include "bpf/abi_calls.h"
 #include "call_estimate.h"
 
 /* The square of the quantile 1.96 of the normal distribution, times 10,000. */

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "bpf/abi_punt.h"
 #include "bpf/packet.h"
 
 /* The number of bytes of the frame that the record contains. */

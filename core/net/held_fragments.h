@@ -6,7 +6,7 @@
 #pragma once
 
 #include <stddef.h>
-#include "bpf/abi.h"
+#include "bpf/abi_punt.h"
 
 #define HELD_MOST 16384          /* fragments of all datagrams */
 #define HELD_MOST_OF_SOURCE 2048 /* fragments of an IPv4 address or an IPv6 /64 */

@@ -3,7 +3,7 @@
  * the fragments, or the ICMP error that reports the MTU to the sender. Input and output are frames. No I/O. */
 #pragma once
 
-#include "bpf/abi.h"
+#include "bpf/abi_punt.h"
 
 /* May a router fragment the packet? False if Don't Fragment is set, and for IPv6. */
 bool oversize_may_fragment(const struct punt *punt);

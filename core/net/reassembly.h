@@ -5,7 +5,7 @@
 #pragma once
 
 #include <stddef.h>
-#include "bpf/abi.h"
+#include "bpf/abi_punt.h"
 
 #define REASSEMBLY_NSEC 1000000000ULL /* an incomplete datagram is discarded after this time */
 #define REASSEMBLY_MOST 512           /* maximum number of incomplete datagrams */

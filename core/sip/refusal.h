@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "bpf/abi.h"
+#include "bpf/abi_punt.h"
 
 /* Writes the frame of the response, as a server does (RFC 3261 sections 8.2.6 and 18.2.2; RFC 3581 section 4): from the
  * destination of the INVITE to its source address, with the same VLAN tags. The destination port is the source port if

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "bpf/abi.h"
+#include "bpf/abi_calls.h"
 #include "slots.h"
 
 struct migration;

@@ -18,7 +18,7 @@
 #pragma once
 
 #include <stdint.h>
-#include "bpf/abi.h"
+#include "bpf/abi_calls.h"
 #include "bpf/balancer.skel.h"
 #include "frame.h"
 #include "guard.h"

@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
+#include "bpf/abi_punt.h"
 #include "rows.h"
 #include "suite.h"
 

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <stdio.h>
 #include <string.h>
+#include "bpf/abi_punt.h"
 #include "bpf/guard_source.h"
 #include "rows.h"
 #include "suite.h"

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "bpf/abi_punt.h"
 #include "balancer.h"
 #include "nat_network.h"
 #include "rng.h"

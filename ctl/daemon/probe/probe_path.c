@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "bpf/abi_punt.h"
 #include "bpf/tunnel.h"
 #include "core/net/address.h"
 #include "core/base/memory.h"

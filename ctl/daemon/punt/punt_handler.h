@@ -7,7 +7,7 @@
 #pragma once
 
 #include <systemd/sd-event.h>
-#include "bpf/abi.h"
+#include "bpf/abi_punt.h"
 
 struct punt_handler;
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <stdint.h>
-#include "bpf/abi.h"
+#include "bpf/abi_punt.h"
 
 struct reinject;
 

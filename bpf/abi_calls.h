@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The part of the contract (abi.h) about calls: calls that are tracked during a migration, calls that are counted, and
+ * the placement of new calls by `balance:`. docs/design/map-contract.md lists the maps. */
+#pragma once
+
+#include "abi.h"
+
+/* tracked_calls: LRU hash. The backend of each call in a migrating slot (pool.migrating). */
+struct tracked_key {
+	__u64 hash; /* hash of the affinity key; for TCP, of the connection */
+	__u32 pool;
+	__u32 slot; /* slot of the affinity key; the entries of a slot are removed before its migration starts */
+};
+
+enum call_kind {
+	CALL_IS_NONE, /* not a call: REGISTER, OPTIONS, a keepalive */
+	CALL_IS_INVITE,
+	CALL_IS_SUBSCRIPTION,
+	CALL_IS_CONNECTION, /* a TCP connection; the balancer does not read its contents */
+};
+
+/* The live dialogs of a call (call.h). The call has ended when `pending`, `known` and `overflow` are all 0. */
+struct dialogs {
+	__u32 pending;   /* hash of the branch of an INVITE without a final response */
+	__u32 invite;    /* CSeq number + 1 of the pending or last INVITE; 0: unknown */
+	__u32 completed; /* hash of the branch of the last failed INVITE that was acknowledged */
+	__u32 closed;    /* hash of the most recently ended dialog */
+	__u32 known[2];  /* hashes of live dialogs */
+	__u32 overflow;  /* 1: the call has had more dialogs than fit; it is unknown which of them are live */
+};
+
+#define CALL_TEXT_SIZE 24
+
+struct tracked_call {
+	__u32 backend;
+	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
+	__u32 ended; /* time of the end of the call, in the same unit; 0: live */
+	__u32 began; /* time of the first message, in the same unit */
+	struct dialogs dialogs;
+	__u8 kind;   /* enum call_kind */
+	__u8 hinted; /* 1: a hint in a message selected the backend, not the slot */
+	__u8 placed; /* counted_calls only. 1: `balance:` selected the backend, not the slot */
+	__u8 pad;
+	union {
+		char call_id[CALL_TEXT_SIZE]; /* the first bytes of the Call-ID, for display */
+		struct {
+			struct address address;
+			__be16 port;
+		} source; /* of a connection */
+	};
+};
+
+/* transactions: LRU hash by tracked_key. The backend of packets that do not belong to a call, or that do not yet belong
+ * to one: REGISTER, OPTIONS, keepalives, TCP SYN. This map is separate from tracked_calls, so that a flood of such
+ * packets cannot evict calls. */
+struct transaction {
+	__u32 backend;
+	__u32 seen; /* seconds of CLOCK_MONOTONIC */
+};
+
+#define TRANSACTIONS 65536
+
+/* counted_calls: hash, struct tracked_key -> struct tracked_call. Calls that INVITE starts, over UDP, with the Call-ID
+ * as key:
+ *
+ * - the sampled calls: those whose hash call_is_sampled() selects, in all pools. They show how many calls each backend
+ *   has. Their entry does not affect the choice of the backend.
+ * - the placed calls (tracked_call.placed): their entry is the only record of their backend, which need not be the
+ *   owner of their slot.
+ *
+ * The map is not an LRU map, because a full map must not evict a live call. The program adds entries and updates them;
+ * only the daemon deletes them. */
+#define CALL_SAMPLE 64 /* one in so many calls is sampled */
+#define CALL_SAMPLE_SHIFT 20
+
+_Static_assert(MAX_SLOTS <= 1 << CALL_SAMPLE_SHIFT, "the bits of the sample do not depend on the slot");
+
+static inline bool call_is_sampled(__u64 hash)
+{
+	return !(hash & (CALL_SAMPLE - 1) << CALL_SAMPLE_SHIFT);
+}
+
+/* A limit for the initial INVITEs of all sources together: a token bucket. */
+struct surge {
+	__u64 full;     /* ns of CLOCK_MONOTONIC: when all tokens are available again, as guard_source.full */
+	__u64 interval; /* ns; 0: no limit */
+	__u64 window;   /* ns */
+	__u32 flags;    /* enum surge_flags; 0 in backend_loads */
+	__u32 pad;
+};
+
+enum surge_flags {
+	SURGE_ENFORCED = 1, /* else only counted */
+	SURGE_REFUSED = 2,  /* the answer is 503; else no answer */
+};
+
+/* backend_loads: array by id, which the daemon maps into its memory (BPF_F_MMAPABLE). Both sides change the two numbers
+ * of calls only with atomic additions: the program when a call begins, ends or changes its backend, the daemon when it
+ * deletes the entry of a live call. A backend has about placed + CALL_SAMPLE * sampled calls. */
+struct backend_load {
+	struct surge rate; /* `max_rate` */
+	__u32 sampled;     /* entries of counted_calls that are live and not placed */
+	__u32 placed;      /* entries that are live and placed */
+	__u32 full;        /* 1: the backend accepts no new calls */
+	__u32 pad;
+};
+
+/* balances: array by pool id. Only the daemon writes it. The program reads it if pool.balanced is set. */
+enum balance_flags {
+	BALANCE_BY_TURN = 1,   /* each new call takes the next entry of new_calls */
+	BALANCE_MAY_SPILL = 2, /* the backend that owns the slot of a new call may be full or over its max_rate: the
+				  call then takes an entry of new_calls that its hash selects */
+	BALANCE_REFUSES = 4,   /* if no backend accepts a new call, the answer is 503; otherwise the owner of the slot
+				  receives the call */
+};
+
+struct balance {
+	__u32 flags;     /* enum balance_flags; 0: only the calls placed before are steered */
+	__u32 new_calls; /* index into new_calls */
+};
+
+/* new_calls: array. Pool N owns the elements 2N and 2N + 1. The daemon fills the unused one and then writes its index
+ * to balance.new_calls. Each element is the sequence of backends in which new calls are dealt out. After the last entry
+ * the program repeats the second half: the first entries even out the differences, the later ones are even shares. */
+#define NEW_CALLS 4096
+
+struct new_calls {
+	__u32 turn; /* number of entries that the program has taken */
+	__u32 pad;
+	__u16 backend[NEW_CALLS]; /* ids; 0: no backend accepts the call */
+};
+
+/* balance_counters: per-CPU array by pool id. New calls in pools with pool.balanced. */
+struct balance_counters {
+	__u64 placed;   /* by turn, or because the owner of the slot was full or over its max_rate */
+	__u64 overload; /* no backend accepted the call: it was refused, or went to the owner of its slot */
+	__u64 untabled; /* went to the owner of its slot, because counted_calls was full */
+};
+
+_Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
+_Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");
+_Static_assert(sizeof(struct surge) == 32, "surge");
+_Static_assert(sizeof(struct backend_load) == 48, "backend_load");
+_Static_assert(sizeof(struct balance) == 8, "balance");
+_Static_assert(sizeof(struct new_calls) == 8 + 2 * NEW_CALLS, "new_calls");
