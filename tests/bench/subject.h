@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 #include <bpf/libbpf.h>
+#include "bpf/abi_calls.h"
 #include "bpf/abi_observe.h"
 #include "messages.h"
 

@@ -94,7 +94,7 @@ tracked_before() {
 }
 
 has_a_call() {
-	[ "$(backend "$1" "$2" .calls)" -eq 1 ]
+	[ "$(backend "$1" "$2" .tracked_calls)" -eq 1 ]
 }
 
 # removed_while_slots_move POOL NAME OTHER: changes the weight of OTHER, so that slots keep moving; succeeds when

@@ -2,7 +2,7 @@
 /* The estimate of live calls from a sample (core/farm/call_estimate.h). */
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include "bpf/abi.h"
+#include "bpf/abi_calls.h"
 #include "core/farm/call_estimate.h"
 
 /* Adds up the binomial probabilities of all samples of `calls` calls from the largest one, in both directions. */
