@@ -3,9 +3,9 @@
  * maps. Both sides include this file; no type is defined twice. Increase ABI_VERSION when the size or meaning
  * of a member changes. docs/design/map-contract.md describes the maps in prose.
  *
- * Parts of the contract have files of their own: abi_calls.h contains the maps of calls, abi_guard.h those of the guard,
- * abi_nat.h the flow table of NAT, abi_observe.h the maps for the observation of packets, abi_punt.h those of fragments
- * and of packets for the daemon, and abi_return.h the counters of packets that backends send. */
+ * Parts of the contract have files of their own: abi_calls.h contains the maps of calls, abi_guard.h those of the
+ * guard, abi_nat.h the flow table of NAT, abi_observe.h the maps for the observation of packets, abi_punt.h those of
+ * fragments and of packets for the daemon, and abi_return.h the counters of packets that backends send. */
 #pragma once
 
 #include "vmlinux/types.h"
