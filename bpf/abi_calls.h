@@ -68,8 +68,8 @@ struct transaction {
  * - the placed calls (tracked_call.placed): their entry is the only record of their backend, which need not be the
  *   owner of their slot.
  *
- * The map is not an LRU map, because a full map must not evict a live call. The program adds entries and updates them;
- * only the daemon deletes them. */
+ * The map is not an LRU map, because a full map must not evict a live call. The program adds entries, updates them and
+ * deletes those of calls that it refuses; the daemon deletes all others. */
 #define CALL_SAMPLE 64 /* one in so many calls is sampled */
 #define CALL_SAMPLE_SHIFT 20
 

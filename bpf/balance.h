@@ -237,3 +237,25 @@ __noinline int balance_update(const struct flow *flow, const struct track_messag
 		balance_add(call->backend, call->placed, was_live ? -1 : 1);
 	return false;
 }
+
+/* Deletes the entry of a call whose INVITE the guard drops or refuses, because the call does not count. A call with a
+ * dialog keeps its entry. */
+__noinline int balance_forget(const struct flow *flow)
+{
+	const struct tracked_call *call;
+	struct tracked_key key;
+	struct tracked_call was;
+
+	if (!flow || dry_run)
+		return 0;
+	key = track_key(flow);
+	call = bpf_map_lookup_elem(&counted_calls, &key);
+	if (!call)
+		return 0;
+	was = *call;
+	if (was.dialogs.known[0] || was.dialogs.known[1] || was.dialogs.overflow)
+		return 0;
+	if (!bpf_map_delete_elem(&counted_calls, &key) && !was.ended)
+		balance_add(was.backend, was.placed, -1);
+	return 0;
+}

@@ -37,6 +37,8 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 		next = owner(ctx, flow); /* backend: hint, table, migration */
 	if (next == NEXT_STAGE && (flow->is_invite || flow->refused)) {
 		next = guard_backend(ctx, flow); /* drops calls above the limit of the service or the backends */
+		if (next == NEXT_FINISH)
+			balance_forget(flow);
 		if (flow->refused)
 			next = refuse(ctx, flow);
 	}

@@ -504,6 +504,26 @@ Test(balance, without_room_anywhere_new_calls_are_refused)
 	cr_expect_eq(counters().overload, 2);
 }
 
+Test(balance, a_refused_call_does_not_count)
+{
+	char call[32];
+
+	strcpy(call, next_call(true));
+	set_balance(BALANCE_BY_TURN | BALANCE_REFUSES, "2");
+	set_full(2, true);
+	cr_expect_eq(deliver(call, &invite), 0);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_refused), 1);
+	cr_expect_eq(entry_of(call).backend, 0);
+	cr_expect_eq(load_of(OWNER).sampled, 0);
+	set_full(2, false);
+	cr_expect_eq(deliver(call, &again), 2, "a new attempt");
+	cr_expect_eq(load_of(2).placed, 1);
+	cr_expect_eq(deliver(call, &info), 2);
+	set_full(2, true);
+	cr_expect_eq(deliver(call, &again), 2, "the call exists");
+	cr_expect_eq(load_of(2).placed, 1);
+}
+
 Test(balance, a_full_map_leaves_new_calls_to_their_slots)
 {
 	uint64_t placed;
