@@ -11,6 +11,10 @@
 /* The longest duration of a transaction (RFC 3261, timers B and F): until then retransmissions may arrive. */
 #define ENDED_SECONDS 32
 
+/* The entry of a placed call is the only record of its backend. Therefore the entry of a call with a dialog is kept for
+ * this time without messages, although the call no longer counts, unless the map is nearly full. */
+#define FORGOTTEN_SECONDS (24 * 3600)
+
 /* The live entries of a backend. */
 struct tally {
 	int32_t sampled, placed;
@@ -69,35 +73,62 @@ static void follow_maps(struct counted_calls *calls, const struct maps *maps)
 	calls->heard = allocate(limit + 1, sizeof(*calls->heard));
 }
 
-/* --- entries */
-
-static bool is_over(const struct tracked_call *call, const void *data)
+static bool have_room(const struct counted_calls *calls, const struct maps *maps)
 {
-	const uint32_t *now = data;
-
-	return call->ended ? (int64_t)*now - call->seen >= ENDED_SECONDS : !tracked_call_is_live(call, *now);
+	return calls->last_entries < 0.9 * maps_contract(maps)->counted_calls;
 }
 
-static void count(struct counted_calls *calls, const struct tracked_call *call)
+/* --- entries */
+
+struct moment {
+	uint32_t now; /* seconds of CLOCK_MONOTONIC */
+	bool is_full; /* the map is nearly full */
+};
+
+static bool may_continue(const struct tracked_call *call, const struct moment *moment)
+{
+	const struct dialogs *dialogs = &call->dialogs;
+
+	return call->placed && (dialogs->known[0] || dialogs->known[1] || dialogs->overflow) && !moment->is_full;
+}
+
+static enum counted_fate fate_of(const struct tracked_call *call, const void *data)
+{
+	const struct moment *moment = data;
+	int64_t silent = (int64_t)moment->now - call->seen;
+
+	if (call->ended)
+		return silent < (may_continue(call, moment) ? FORGOTTEN_SECONDS : ENDED_SECONDS) ? COUNTED_STAYS
+												 : COUNTED_OVER;
+	if (tracked_call_is_live(call, moment->now))
+		return COUNTED_STAYS;
+	return may_continue(call, moment) ? COUNTED_SILENT : COUNTED_OVER;
+}
+
+static void count(struct counted_calls *calls, const struct tracked_call *call, enum counted_fate fate)
 {
 	calls->entries++;
 	if (call->backend > calls->limit)
 		return;
 	if (call->placed && call->seen > calls->heard[call->backend])
 		calls->heard[call->backend] = call->seen;
-	if (call->ended)
+	if (call->ended || fate == COUNTED_SILENT)
 		return;
 	calls->found[call->backend].placed += call->placed;
 	calls->found[call->backend].sampled += !call->placed;
 }
 
-static void take(struct counted_calls *calls, const struct maps *maps, int length, uint32_t now)
+static void take(struct counted_calls *calls, const struct maps *maps, int length)
 {
+	const struct moment moment = {clock_seconds(), !have_room(calls, maps)};
+
 	for (int i = 0; i < length; i++) {
-		if (is_over(&calls->calls[i], &now))
-			maps_delete_counted_call(maps, &calls->keys[i], is_over, &now);
-		else
-			count(calls, &calls->calls[i]);
+		enum counted_fate fate = fate_of(&calls->calls[i], &moment);
+
+		if (fate != COUNTED_STAYS)
+			maps_settle_counted_call(maps, &calls->keys[i], fate_of, &moment);
+		if (fate != COUNTED_OVER)
+			count(calls, &calls->calls[i], fate);
 	}
 }
 
@@ -168,7 +199,7 @@ static void sweep(struct counted_calls *calls, const struct maps *maps)
 		begin(calls, maps);
 	while (parts--) {
 		count = maps_next_counted_calls(maps, &calls->cursor, calls->keys, calls->calls);
-		take(calls, maps, count, clock_seconds());
+		take(calls, maps, count);
 		if (count >= 0 && !calls->cursor)
 			finish(calls, maps);
 		if (!calls->cursor)
@@ -201,7 +232,7 @@ uint32_t counted_calls_entries(const struct counted_calls *calls)
 
 bool counted_calls_have_room(const struct counted_calls *calls, const struct daemon *daemon)
 {
-	return calls->last_entries < 0.9 * maps_contract(daemon->maps)->counted_calls;
+	return have_room(calls, daemon->maps);
 }
 
 /* --- placed calls */

@@ -91,11 +91,18 @@ uint32_t maps_placed(const struct maps *maps, uint32_t pool, uint64_t hash, uint
 /* Calls `visit` for every counted call. 0 or -errno. */
 int maps_visit_counted_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data);
 
-/* Deletes a counted call that `is_over(call, data)` still accepts at that time, and corrects the load of its
+/* What happens to a counted call. */
+enum counted_fate {
+	COUNTED_STAYS,
+	COUNTED_SILENT, /* it no longer counts, but keeps its backend; its next message makes it count again */
+	COUNTED_OVER,   /* its entry is deleted */
+};
+
+/* Does to a counted call what `fate_of(call, data)` says about its current content, and corrects the load of its
  * backend. */
-typedef bool maps_is_over(const struct tracked_call *call, const void *data);
-void maps_delete_counted_call(
-	const struct maps *maps, const struct tracked_key *key, maps_is_over *is_over, const void *data);
+typedef enum counted_fate maps_counted_fate(const struct tracked_call *call, const void *data);
+void maps_settle_counted_call(
+	const struct maps *maps, const struct tracked_key *key, maps_counted_fate *fate_of, const void *data);
 
 /* Whether the backend accepts new calls. */
 void maps_set_full(const struct maps *maps, uint32_t backend, bool full);

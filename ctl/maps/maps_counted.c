@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
+#include "clock.h"
 #include "core/base/memory.h"
 #include "maps_private.h"
 
@@ -83,26 +84,33 @@ uint32_t maps_placed(const struct maps *maps, uint32_t pool, uint64_t hash, uint
 }
 
 /* The kernel may have updated the entry since it was read. Therefore the decision is repeated with the deleted content,
- * and a call that is live again is put back, unless the kernel has already made a new entry. */
-void maps_delete_counted_call(
-	const struct maps *maps, const struct tracked_key *key, maps_is_over *is_over, const void *data)
+ * and the call is put back unless it is over, or the kernel has already made a new entry. */
+void maps_settle_counted_call(
+	const struct maps *maps, const struct tracked_key *key, maps_counted_fate *fate_of, const void *data)
 {
 	int fd = maps->fd[MAP_COUNTED_CALLS];
+	enum counted_fate fate;
 	struct tracked_call call;
+	bool was_live;
 
 	if (bpf_map_lookup_and_delete_elem(fd, key, &call))
 		return;
-	if (!is_over(&call, data) && !bpf_map_update_elem(fd, key, &call, BPF_NOEXIST))
+	was_live = !call.ended;
+	fate = fate_of(&call, data);
+	if (fate == COUNTED_SILENT)
+		call.ended = clock_seconds();
+	if (fate != COUNTED_OVER && !bpf_map_update_elem(fd, key, &call, BPF_NOEXIST) && fate == COUNTED_STAYS)
 		return;
-	if (!call.ended && call.backend <= maps->contract.backends)
+	if (was_live && call.backend <= maps->contract.backends)
 		maps_add_load(maps, call.backend, -!call.placed, -!!call.placed);
 }
 
 /* --- ids of backends that now belong to other backends */
 
-static bool is_reassigned(const struct tracked_call *call, const void *reassigned)
+static enum counted_fate fate_of_reassigned(const struct tracked_call *call, const void *reassigned)
 {
-	return ((const bool *)reassigned)[call->backend]; /* the caller has checked that the id is valid */
+	/* the caller has checked that the id is valid */
+	return ((const bool *)reassigned)[call->backend] ? COUNTED_OVER : COUNTED_STAYS;
 }
 
 int maps_visit_counted_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data)
@@ -132,7 +140,7 @@ static void forget_call(const struct tracked_key *key, const struct tracked_call
 	const struct forgetting *forgetting = data;
 
 	if (call->backend <= forgetting->maps->contract.backends && forgetting->reassigned[call->backend])
-		maps_delete_counted_call(forgetting->maps, key, is_reassigned, forgetting->reassigned);
+		maps_settle_counted_call(forgetting->maps, key, fate_of_reassigned, forgetting->reassigned);
 }
 
 /* Removes the ids from the sequences of new calls. The daemon writes new sequences afterwards. */
@@ -156,14 +164,15 @@ static int forget_new_calls(const struct maps *maps, const bool *reassigned)
 	return error;
 }
 
-/* Reading all calls may take long, so this happens only if a call may have one of the ids. */
+/* Reading all calls may take long, so this happens only for ids that had a backend before. A silent call has an entry,
+ * but does not count in backend_loads. */
 int maps_forget_counted(const struct maps *maps, const bool *reassigned)
 {
 	bool any = false;
 	int error;
 
 	for (uint32_t id = 1; id <= maps->contract.backends; id++) {
-		any |= reassigned[id] && (maps_load(maps, id).sampled || maps_load(maps, id).placed);
+		any |= reassigned[id];
 		if (reassigned[id])
 			maps_set_full(maps, id, false);
 	}
