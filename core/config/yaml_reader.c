@@ -153,13 +153,17 @@ void reader_refuse(struct reader *reader, const struct node *node, const char *e
 
 	if (!expected)
 		expected = reader_expected(reader->key, usual);
-	if (reader->key->flags & KEY_SECRET) {
+	if (node->kind == NODE_REFUSED)
+		return;
+	if (reader->key->flags & KEY_SECRET)
 		faults_add(reader->faults, node->position, "'%s' of %s must be %s", reader->key->name, reader->label,
 			expected);
-		return;
-	}
-	faults_add(reader->faults, node->position, "'%s' of %s must be %s, not '%s'", reader->key->name, reader->label,
-		expected, shown(node->text, text));
+	else if (node->kind == NODE_SCALAR)
+		faults_add(reader->faults, node->position, "'%s' of %s must be %s, not '%s'", reader->key->name,
+			reader->label, expected, shown(node->text, text));
+	else
+		faults_add(reader->faults, node->position, "'%s' of %s must be %s, not %s", reader->key->name,
+			reader->label, expected, kind_name(node));
 }
 
 const char *reader_text(struct reader *reader, const struct node *node)

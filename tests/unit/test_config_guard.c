@@ -127,6 +127,8 @@ Test(config_guard, invalid_values)
 		{"an unknown list of a service", OF_SERVICE("{lists: [c]}"),
 			{"13:21: 'lists' of service sip: no list is named c"}},
 		{"a list twice", OF_SERVICE("{lists: [a, a]}"), {"13:24: 'lists' of service sip: duplicate list a"}},
+		{"a list instead of settings", OF_SERVICE("[observe]"),
+			{"13:12: 'guard' of service sip must be off, or a mapping of keys and values, not a list"}},
 		{"a surge over TCP", OF_SERVICE("{surge: {rate: 1, burst: 1}}\n    protocol: tcp"),
 			{"13:12: 'surge' of service sip is possible only for protocol udp"}},
 		{"a service without a guard of the file", HEAD POOLS SERVICES "    guard: {mode: enforce}\n",
