@@ -128,7 +128,7 @@ appears "top shows calls and packets per second of a backend" '^proxies +px1 +up
 appears "... the totals" '^packets [0-9.]+k?/s +calls [1-9][0-9.]*/s +services 1 +pools 1 +backends 3, 3 in the table'
 appears "... a plot of the last minute" 'max [0-9.]+k?/s$'
 appears "... the keys" 'q quit'
-press '<' '<' '<' '<' '<'
+press '<' '<' '<' '<' '<' '<' '<'
 in_order "sorted by name" "px1 px2 px3"
 press r
 in_order "in reverse" "px3 px2 px1"
