@@ -77,9 +77,10 @@ upgrade_packages() {
 	DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /packages/*.deb
 }
 
-# warnings: prints those of the units. A busy host may stop the machine for a few seconds, which the daemon reports.
+# warnings: prints those of the units. A busy host may stop the machine for a few seconds, which the daemon reports. The
+# senders then catch up, which looks like a flood.
 warnings() {
-	journalctl -q -o cat -p warning -u sipxdpd -u sipxdp-loader | sed '/^the daemon did not run for /d'
+	journalctl -q -o cat -p warning -u sipxdpd -u sipxdp-loader | sed '/^the daemon did not run for /d; / event=flood /d'
 }
 
 all() {
