@@ -33,7 +33,7 @@ struct nat_flow_hop {
 #define NAT_FLOW_IFINDEX_MAX ((1 << 28) - 1)
 
 struct nat_flow {
-	__u64 stamp; /* the second when the entry was made << 32 | nat_generation at that time */
+	__u64 stamp; /* nat_flow_stamp() when the entry was made: period << 32 | nat_generation */
 	struct nat_flow_key key;
 	struct nat_flow_hop hop;
 	__u32 sequence; /* odd: the element is being written */

@@ -77,15 +77,19 @@ enum counter_kind {
 	COUNTER_CODES(X, unknown, "unknown", "a method that is missing or beyond the search limit")                    \
 	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP: a keepalive, STUN")
 
-/* backend_traffic: the packets that are sent to the backend. */
-#define BACKEND_COUNTERS(X)                                                                                            \
+/* The counters of packets and requests, the same to a backend and from it. */
+#define BACKEND_REQUEST_COUNTERS(X)                                                                                    \
 	X(packets, TRAFFIC, "", "", "packets")                                                                         \
 	X(bytes, TRAFFIC, "", "", "bytes of their frames, as they arrived")                                            \
 	X(initial_invite, REQUEST, "INVITE", "initial", "INVITE without a To tag: a call attempt")                     \
 	X(initial_register, REQUEST, "REGISTER", "initial", "REGISTER without a To tag")                               \
 	X(initial_other, REQUEST, "other", "initial", "any other request without a To tag, except ACK and CANCEL")     \
 	X(unknown, REQUEST, "any", "unknown", "request whose To tag is beyond the search limit")                       \
-	X(in_dialog, REQUEST, "any", "in_dialog", "request with a To tag, ACK or CANCEL")                              \
+	X(in_dialog, REQUEST, "any", "in_dialog", "request with a To tag, ACK or CANCEL")
+
+/* backend_traffic: the packets that are sent to the backend. */
+#define BACKEND_COUNTERS(X)                                                                                            \
+	BACKEND_REQUEST_COUNTERS(X)                                                                                    \
 	X(response, RESPONSE, "any", "any", "response")                                                                \
 	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP")
 
@@ -99,16 +103,9 @@ enum counter_kind {
 	X(prefix##_6xx, RESPONSE, cseq, "6xx", "response 6xx to " text)                                                \
 	X(prefix##_invalid, RESPONSE, cseq, "invalid", "response with a code outside 100 to 699 to " text)
 
-/* backend_return: the packets that the backend sends to clients, with `forward: nat`. The first counters are in the
- * order of BACKEND_COUNTERS. */
+/* backend_return: the packets that the backend sends to clients, with `forward: nat`. */
 #define BACKEND_RETURN_COUNTERS(X)                                                                                     \
-	X(packets, TRAFFIC, "", "", "packets")                                                                         \
-	X(bytes, TRAFFIC, "", "", "bytes of their frames, as they arrived")                                            \
-	X(initial_invite, REQUEST, "INVITE", "initial", "INVITE without a To tag: a call attempt")                     \
-	X(initial_register, REQUEST, "REGISTER", "initial", "REGISTER without a To tag")                               \
-	X(initial_other, REQUEST, "other", "initial", "any other request without a To tag, except ACK and CANCEL")     \
-	X(unknown, REQUEST, "any", "unknown", "request whose To tag is beyond the search limit")                       \
-	X(in_dialog, REQUEST, "any", "in_dialog", "request with a To tag, ACK or CANCEL")                              \
+	BACKEND_REQUEST_COUNTERS(X)                                                                                    \
 	COUNTER_CLASSES(X, invite, "INVITE", "INVITE")                                                                 \
 	COUNTER_CLASSES(X, other, "other", "a different method")                                                       \
 	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP")

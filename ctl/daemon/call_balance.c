@@ -324,8 +324,7 @@ void call_balance_warnings(const struct daemon *daemon, void (*warn)(void *data,
 		if (is_recent(state->untabled_time)) {
 			snprintf(text, sizeof(text),
 				"pool %s: the map of counted calls is full: new calls are distributed by the hash. "
-				"Raise "
-				"`limits: counted_calls`",
+				"Raise `limits: counted_calls`",
 				pool->config->name);
 			warn(data, text);
 		}
