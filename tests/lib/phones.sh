@@ -89,3 +89,12 @@ phones() {
 	done
 	lab_in client tests/net/phones.py "${arguments[@]}"
 }
+
+# knows NAME USER...: does the server have a registration of each user?
+knows() {
+	local name=$1 user
+	lab_in "$name" kamcmd ul.dump > "$LAB_DIR/$name.registrations"
+	for user in "${@:2}"; do
+		grep -q "AoR: $user\$" "$LAB_DIR/$name.registrations" || return 1
+	done
+}

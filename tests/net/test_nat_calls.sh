@@ -71,15 +71,6 @@ all_up() {
 	[ "$(lab_ctl --json backend list | jq -r '[.[].state] | unique | join(" ")')" = up ]
 }
 
-# knows NAME USER...: does the server have a registration of each user?
-knows() {
-	local name=$1 user
-	lab_in "$name" kamcmd ul.dump > "$LAB_DIR/$name.registrations"
-	for user in "${@:2}"; do
-		grep -q "AoR: $user\$" "$LAB_DIR/$name.registrations" || return 1
-	done
-}
-
 # A client in a different network, behind a router.
 far_client() {
 	lab_peer gateway 150

@@ -65,15 +65,6 @@ state_is() {
 	[ "$(lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | .state")" = "$2" ]
 }
 
-# knows NAME USER...: does the server have a registration of each user?
-knows() {
-	local name=$1 user
-	lab_in "$name" kamcmd ul.dump > "$LAB_DIR/$name.registrations"
-	for user in "${@:2}"; do
-		grep -q "AoR: $user\$" "$LAB_DIR/$name.registrations" || return 1
-	done
-}
-
 path_of() {
 	lab_in px1 kamcmd ul.dump | awk -v user="$1" '$1 == "AoR:" { found = $2 == user } found && $1 == "Path:" { print $2 }' |
 		cut -d: -f2 | tr -d ']'
