@@ -164,7 +164,7 @@ test-kernels: packages ## run tests on Debian's other kernels and with systemd, 
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
 
-test-all: packages ## make test and make test-kernels at the same time, with one result
+test-all: packages ## make test, then make test-kernels, with one result
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run --all
 

@@ -74,7 +74,7 @@ boot() {
 		-nodefaults -no-user-config -no-reboot -display none \
 		-serial "file:$WORK/console" -serial "file:$WORK/report" \
 		-kernel "$CACHE/packages/$1"/boot/vmlinuz-* -initrd "$WORK/initrd" \
-		-append "console=ttyS0 quiet panic=-1 init_on_alloc=0 mitigations=off systemd.mask=serial-getty@ttyS0.service systemd.mask=getty@tty1.service" \
+		-append "console=ttyS0 quiet panic=-1 init_on_alloc=0 mitigations=off no_timer_check systemd.mask=serial-getty@ttyS0.service systemd.mask=getty@tty1.service" \
 		< /dev/null > "$WORK/qemu.log" 2>&1 &
 	VM=$!
 }
