@@ -235,11 +235,21 @@ static __always_inline enum sip_result sip_find_from(const struct sip_text *t, _
 	return search.result;
 }
 
-/* Like sip_find_from, but the first steps are straight-line code without bpf_loop. They are sufficient for most
- * messages. If they do not find the line, the loop continues the search. */
-static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon, __u32 *spent)
+/* Returns the same offset, through memory. The verifier then knows nothing about it, and does not follow it back to the
+ * word from which it comes, as it does after sip_forget(). */
+static __always_inline __u32 sip_forget_source(struct sip_key *key, __u32 offset)
 {
-	__u32 step;
+	*(volatile __u16 *)&key->spent = offset;
+	return *(volatile __u16 *)&key->spent;
+}
+
+/* Like sip_find_from, but the first steps are straight-line code without bpf_loop. They are sufficient for most
+ * messages. If they do not find the line, the loop continues the search. Sets key->spent. */
+static __always_inline enum sip_result sip_find_call_id(
+	const struct sip_text *t, __u32 at, __u32 *colon, struct sip_key *key)
+{
+	enum sip_result result;
+	__u32 step, spent;
 
 	for (step = 0; step < SIP_PLAIN_STEPS; step++) {
 		const __u8 *p = t->data + at;
@@ -257,12 +267,13 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 			}
 		}
 		asm volatile("" : "+r"(p)); /* as in sip_next_candidate */
-		first = sip_first_line(t, p);
+		first = sip_forget_source(key, sip_first_line(t, p));
 		at = (at + first) & (SIP_OFFSET_LIMIT - 1);
 		if (first == SIP_HALF)
 			continue;
 		word = sip_raw_word(t, at + 1);
 		if (sip_is_call_id(word) && sip_room(t, at + 1) > 0) {
+			key->spent = 0;
 			*colon = at + sizeof("Call-ID");
 			return SIP_FOUND;
 		}
@@ -270,8 +281,10 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 			break;
 		at = (at + 1) & (SIP_OFFSET_LIMIT - 1);
 	}
-	*spent = step * SIP_COST_PLAIN;
-	return sip_find_from(t, at, spent, colon);
+	spent = step * SIP_COST_PLAIN;
+	result = sip_find_from(t, at, &spent, colon);
+	key->spent = spent;
+	return result;
 }
 
 /* Finds the Call-ID of the message that starts at `start`. With SIP_FOUND, *colon is the offset of the colon
@@ -279,9 +292,14 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
  * used the loop. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon, __u32 *spent)
 {
+	struct sip_key key = {};
+	enum sip_result result;
+
 	if (!sip_begins_plainly(&text, start) && !sip_start(&text, &start))
 		return SIP_NOT_SIP;
-	return sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), colon, spent);
+	result = sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), colon, &key);
+	*spent = key.spent;
+	return result;
 }
 
 /* Hashes the value of the header whose colon is at `colon`. */

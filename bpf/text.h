@@ -32,7 +32,7 @@ __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct s
 {
 	struct sip_text text = text_of(ctx, end);
 	enum sip_result result;
-	__u32 colon = 0, spent = 0;
+	__u32 colon = 0;
 
 	if (!key)
 		return SIP_NOT_SIP;
@@ -40,8 +40,7 @@ __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct s
 		start = text_unusual_start(ctx, start, end);
 	if (!start)
 		return SIP_NOT_SIP;
-	result = sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), &colon, &spent);
-	key->spent = spent;
+	result = sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), &colon, key);
 	if (result != SIP_FOUND || sip_hash_plainly(&text, colon, key))
 		return result;
 	return text_hash(ctx, colon, end, key);
