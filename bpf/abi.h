@@ -385,6 +385,16 @@ struct backend_record {
 	__u8 pad[2];
 };
 
+/* balancer_state: array of one element. What `sipxdp-ctl health` must know while the daemon is stopped. */
+#define MAX_INTERFACES 64
+#define INTERFACE_SIZE 16 /* IFNAMSIZ */
+
+struct balancer_state {
+	__u32 interface_count;
+	__u32 pad;
+	char interfaces[MAX_INTERFACES][INTERFACE_SIZE]; /* of the running configuration */
+};
+
 /* added_backends: hash by id. The settings of a backend that was added at run time, as the YAML of a pool with
  * this one backend. A restarted daemon reads the settings that backend_records does not contain: hints, ports,
  * priority, group, forward. */
@@ -484,6 +494,7 @@ _Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "ser
 _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "backend_traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 184, "backend_record");
+_Static_assert(sizeof(struct balancer_state) == 8 + MAX_INTERFACES * INTERFACE_SIZE, "balancer_state");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
 _Static_assert(sizeof(struct contract) == 36, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");

@@ -355,6 +355,13 @@ struct {
 /* Only user space reads the remaining maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct balancer_state);
+} balancer_state SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_SERVICES);
 	__type(key, __u32);
 	__type(value, struct name);

@@ -83,6 +83,12 @@ static void read_interfaces(struct reader *reader, const struct node *value, voi
 
 	interface = reader_items(reader, value, sizeof(*interface), false, &config->interface_count);
 	config->interfaces = interface;
+	if (config->interface_count > MAX_INTERFACES) {
+		faults_add(reader->faults, value->position, "'interfaces' has %zu interfaces: at most %d are possible",
+			config->interface_count, MAX_INTERFACES);
+		config->interface_count = 0;
+		return;
+	}
 	if (!interface)
 		return;
 	for (item = node_first(value); item; item = node_next(value, item), interface++) {

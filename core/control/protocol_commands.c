@@ -76,6 +76,11 @@
 
 const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = {.words = "status", .help = "show versions, attached interfaces and problems"},
+	[COMMAND_HEALTH] = {"health",
+		"check whether the balancer can serve calls; for keepalived and routing daemons, works without sipxdpd",
+		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),
+			.help = "check only this service (default: all services)"}},
+		.is_local = true},
 	[COMMAND_SERVICE_LIST] = {.words = "service list",
 		.help = "list the services with their VIPs and received packets"},
 	[COMMAND_POOL_LIST] = {.words = "pool list", .help = "list the pools with the number of backends that serve"},

@@ -272,6 +272,13 @@ void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held)
 	desired->pools[pool].held = held;
 }
 
+static void desire_state(const struct config *config, struct balancer_state *state)
+{
+	state->interface_count = config->interface_count;
+	for (size_t i = 0; i < config->interface_count; i++)
+		strcpy(state->interfaces[i], config->interfaces[i]);
+}
+
 static struct image *fill_image(const struct farm *farm, const struct image *running, struct image *image)
 {
 	uint16_t *guard_of = desire_guards(farm, running, image);
@@ -291,6 +298,7 @@ static struct image *fill_image(const struct farm *farm, const struct image *run
 	}
 	desire_services(farm, guard_of, image);
 	desire_nat(farm, image);
+	desire_state(farm->config, &image->state);
 	free(guard_of);
 	return image;
 }

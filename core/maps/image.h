@@ -30,6 +30,7 @@ struct image {
 	struct contract contract; /* the sizes of the arrays below */
 	struct hash_map *maps[IMAGE_MAPS];
 	struct nat_settings nat;
+	struct balancer_state state;
 	struct name *service_names;        /* [services] */
 	struct name *pool_names;           /* [pools] */
 	struct pool *pools;                /* [pools] */

@@ -283,6 +283,8 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	remove_pools(&draft);
 	remove_backends(&draft);
 	plan_nat_end(&draft);
+	if (memcmp(&running->state, &desired->state, sizeof(desired->state)))
+		plan_add_step(&draft, PLAN_STATE, 0, &desired->state);
 	return draft.plan;
 }
 
@@ -344,6 +346,9 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 		break;
 	case PLAN_PASSIVE:
 		running->passive[step->index] = *(const struct passive_rule *)step->value;
+		break;
+	case PLAN_STATE:
+		running->state = *(const struct balancer_state *)step->value;
 		break;
 	case PLAN_NAT:
 		running->nat = *(const struct nat_settings *)step->value;

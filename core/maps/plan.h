@@ -23,6 +23,7 @@ enum plan_kind {
 	PLAN_ENTRY,           /* puts [key] into the hash map enum image_map `index` */
 	PLAN_ENTRY_REMOVE,    /* removes [key] from that hash map */
 	PLAN_NAT,             /* nat_settings */
+	PLAN_STATE,           /* balancer_state */
 	PLAN_PASSIVE,         /* passive_rules[index] */
 	PLAN_GUARD,           /* guards[index] */
 	PLAN_GUARD_ZERO,      /* the counters of the guard `index` = 0: the id now belongs to a different guard */

@@ -8,6 +8,7 @@
 #include "explain.h"
 #include "file.h"
 #include "guard_test.h"
+#include "health.h"
 #include "lookup.h"
 #include "output.h"
 #include "repeat.h"
@@ -21,6 +22,7 @@ enum status {
 	STATUS_DONE = 0,
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
+	STATUS_UNDETERMINED = 2, /* of `health` */
 };
 
 /* --- a file as an argument */
@@ -191,6 +193,18 @@ static enum status run_top_sources(struct output *output, struct client *client,
 	return shown ? STATUS_DONE : STATUS_FAILED;
 }
 
+static enum status run_health(struct output *output, const struct client *client, const struct arguments *arguments)
+{
+	switch (health_run(output, client->pin_directory, arguments->values)) {
+	case HEALTH_READY:
+		return STATUS_DONE;
+	case HEALTH_NOT_READY:
+		return STATUS_FAILED;
+	default:
+		return STATUS_UNDETERMINED;
+	}
+}
+
 static enum status run(struct output *output, struct client *client, const struct arguments *arguments)
 {
 	enum status status;
@@ -200,6 +214,8 @@ static enum status run(struct output *output, struct client *client, const struc
 		return run_lookup(output, client, arguments);
 	if (arguments->command == COMMAND_TOP)
 		return run_top(output, client, arguments);
+	if (arguments->command == COMMAND_HEALTH)
+		return run_health(output, client, arguments);
 	if (arguments->command == COMMAND_EXPLAIN)
 		return explain_run(output, client->pin_directory, arguments->values) ? STATUS_DONE : STATUS_FAILED;
 	if (arguments->command == COMMAND_GUARD_TEST)

@@ -225,6 +225,21 @@ static void put_capture(const json_t *capture)
 	putchar('\n');
 }
 
+/* One line for each reason. */
+static void put_health(const json_t *health)
+{
+	const json_t *reason;
+	size_t i;
+
+	if (json_is_true(json_object_get(health, "healthy")))
+		puts("healthy");
+	json_array_foreach(json_object_get(health, "reasons"), i, reason)
+	{
+		text_put(stdout, json_string_value(reason), "");
+		putchar('\n');
+	}
+}
+
 static void put_status(const json_t *status)
 {
 	const json_t *item;
@@ -347,6 +362,9 @@ static void put_text(enum command command, const json_t *result)
 	switch (command) {
 	case COMMAND_STATUS:
 		put_status(result);
+		break;
+	case COMMAND_HEALTH:
+		put_health(result);
 		break;
 	case COMMAND_SERVICE_LIST:
 		columns_print(result, service_columns, "no services");

@@ -49,6 +49,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_NEW_CALLS] = "new_calls",
 	[MAP_BALANCE_COUNTERS] = "balance_counters",
 	[MAP_ADDED] = "added_backends",
+	[MAP_STATE] = "balancer_state",
 	[MAP_HEAVY_SOURCES] = "heavy_sources",
 	[MAP_HEAVY_CALL_IDS] = "heavy_call_ids",
 	[MAP_HEAVY_INTERVAL] = "heavy_interval",
@@ -254,16 +255,18 @@ int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wante
 
 /* --- reading */
 
-/* Reads the elements of an array map from `first` to before `end`. */
+/* Reads the elements of an array map from `first` to before `end`, all with one system call. */
 static int read_array(int fd, uint32_t first, uint32_t end, void *values, size_t size)
 {
-	for (uint32_t i = first; i < end; i++) {
-		int error = bpf_map_lookup_elem(fd, &i, (char *)values + i * size);
+	uint32_t before = first - 1, last, wanted = end - first, count = wanted;
+	uint32_t *keys = allocate(wanted, sizeof(*keys));
+	int error = bpf_map_lookup_batch(
+		fd, first ? &before : NULL, &last, keys, (char *)values + first * size, &count, NULL);
 
-		if (error)
-			return error;
-	}
-	return 0;
+	free(keys);
+	if (error == -ENOENT) /* the map has no further element */
+		error = 0;
+	return error || count == wanted ? error : -ERANGE;
 }
 
 static const enum map map_of_entries[IMAGE_MAPS] = {
@@ -378,13 +381,11 @@ static int read_guards(const struct maps *maps, struct image *image)
 	return error;
 }
 
-int maps_read(const struct maps *maps, struct image **out)
+/* Reads what maps_read_readiness() reads, except for the tables. */
+static int read_objects(const struct maps *maps, struct image *image)
 {
 	const struct contract *contract = &maps->contract;
-	struct image *image = image_new(contract);
-	int error;
-
-	error = read_array(maps->fd[MAP_SERVICE_NAMES], 0, contract->services, image->service_names,
+	int error = read_array(maps->fd[MAP_SERVICE_NAMES], 0, contract->services, image->service_names,
 		sizeof(*image->service_names));
 	if (!error)
 		error = read_array(
@@ -397,10 +398,39 @@ int maps_read(const struct maps *maps, struct image **out)
 	if (!error)
 		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
 			sizeof(*image->records));
+	return error ? error : read_array(maps->fd[MAP_STATE], 0, 1, &image->state, sizeof(image->state));
+}
+
+static struct image *finish_reading(struct image *image, int error)
+{
+	if (!error)
+		return image;
+	image_free(image);
+	return NULL;
+}
+
+int maps_read_readiness(const struct maps *maps, struct image **out)
+{
+	struct image *image = image_new(&maps->contract);
+	int error = read_objects(maps, image);
+
+	if (!error)
+		error = read_entries(maps, image, IMAGE_SERVICES);
+	if (!error)
+		error = read_tables(maps, image);
+	*out = finish_reading(image, error);
+	return error;
+}
+
+int maps_read(const struct maps *maps, struct image **out)
+{
+	struct image *image = image_new(&maps->contract);
+	int error = read_objects(maps, image);
+
 	if (!error)
 		error = read_array(maps->fd[MAP_NAT_SETTINGS], 0, 1, &image->nat, sizeof(image->nat));
 	if (!error)
-		error = read_array(maps->fd[MAP_PASSIVE_RULES], 0, contract->backends + 1, image->passive,
+		error = read_array(maps->fd[MAP_PASSIVE_RULES], 0, maps->contract.backends + 1, image->passive,
 			sizeof(*image->passive));
 	if (!error)
 		error = read_guards(maps, image);
@@ -408,11 +438,7 @@ int maps_read(const struct maps *maps, struct image **out)
 		error = read_entries(maps, image, i);
 	if (!error)
 		error = read_tables(maps, image);
-	if (error) {
-		image_free(image);
-		image = NULL;
-	}
-	*out = image;
+	*out = finish_reading(image, error);
 	return error;
 }
 
@@ -488,6 +514,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_ENTRY] = MAP_SERVICES, /* not used: change_entry() chooses the map */
 		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
 		[PLAN_NAT] = MAP_NAT_SETTINGS,
+		[PLAN_STATE] = MAP_STATE,
 		[PLAN_PASSIVE] = MAP_PASSIVE_RULES,
 		[PLAN_GUARD] = MAP_GUARDS,
 		[PLAN_GUARD_ZERO] = MAP_GUARD_COUNTERS,

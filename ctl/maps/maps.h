@@ -39,6 +39,9 @@ int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wante
 /* Reads the content of all maps. 0 or -errno. */
 int maps_read(const struct maps *maps, struct image **out);
 
+/* Reads only what readiness_check() needs (core/view/readiness.h), which takes a few ms. 0 or -errno. */
+int maps_read_readiness(const struct maps *maps, struct image **out);
+
 /* Carries out one step. 0 or -errno. */
 int maps_apply(const struct maps *maps, const struct plan_step *step);
 

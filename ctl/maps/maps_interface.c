@@ -11,6 +11,8 @@
 #include <bpf/libbpf.h>
 #include "maps_private.h"
 
+#define MAX_READS 3 /* of a program that the loader replaces at the same time */
+
 /* The program of the pinned link of an interface; 0: no link. bpffs refuses dots, so the loader pins eth0.7 as eth0:7.
  */
 static uint32_t linked_program(const char *directory, const char *interface)
@@ -50,15 +52,19 @@ static bool uses_other_maps(const struct maps *maps, const char *directory, cons
 const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	int ifindex = if_nametoindex(interface);
+	int ifindex = if_nametoindex(interface), reads = 0;
+	bool linked = false;
 
 	if (!ifindex && errno != ENODEV)
 		return "unknown";
-	if (ifindex && bpf_xdp_query(ifindex, 0, &query))
-		return "unknown";
+	/* The loader may replace the program between the two reads: read both again if they differ. */
+	while (ifindex && !linked && reads++ < MAX_READS) {
+		if (bpf_xdp_query(ifindex, 0, &query))
+			return "unknown";
+		linked = query.prog_id && linked_program(directory, interface) == query.prog_id;
+	}
 	/* During an upgrade, the link has the new program shortly before the pin of the program is replaced. */
-	if (!ifindex || !query.prog_id || linked_program(directory, interface) != query.prog_id ||
-		uses_other_maps(maps, directory, PIN_PROGRAM, query.prog_id) ||
+	if (!linked || uses_other_maps(maps, directory, PIN_PROGRAM, query.prog_id) ||
 		uses_other_maps(maps, directory, PIN_OBSERVER, query.prog_id))
 		return "none";
 	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Can the balancer serve calls? `sipxdp-ctl health` and /readyz use this decision. It needs only the contents of the
+ * maps and the attached interfaces, because the kernel also forwards while the daemon is stopped. No I/O. */
+#pragma once
+
+#include "core/base/messages.h"
+#include "core/maps/image.h"
+
+/* Is the balancer attached to the interface? */
+typedef bool readiness_is_attached(const char *interface, void *data);
+
+/* Adds a sentence to `reasons` for each reason why the balancer cannot serve calls of `service`; NULL: of all services.
+ * No reason: it can. The image needs the members that maps_read_readiness() reads. 0, or -ENOENT if no service has this
+ * name. */
+int readiness_check(const struct image *image, const char *service, readiness_is_attached *is_attached, void *data,
+	struct messages *reasons);

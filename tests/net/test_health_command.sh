@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# `sipxdp-ctl health` answers without the daemon, and agrees with /readyz.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+PORT=9464
+POLLS=50         # calls of `health` whose processor time is measured
+
+# answer [ARGUMENT...]: prints the exit status of `health` and its first line
+answer() {
+	local status=0 text
+	text=$(lab_in balancer sipxdp-ctl health "$@" 2>&1) || status=$?
+	echo "$status ${text%%$'\n'*}"
+}
+
+answer_is() {
+	[ "$(answer)" = "$1" ]
+}
+
+# readyz: prints the first line of /readyz
+readyz() {
+	lab_in client curl -sS --max-time 20 "http://$LAB_BALANCER:$PORT/readyz" | head -n 1
+}
+
+readyz_is() {
+	[ "$(readyz)" = "$1" ]
+}
+
+# cost: the processor time of one call of `health`, in ms
+cost() {
+	# shellcheck disable=SC2016 # the inner shell counts
+	lab_in balancer bash -c '
+		for ((i = 0; i < $1; i++)); do sipxdp-ctl health > /dev/null || exit 1; done
+		times' bash "$POLLS" |
+		awk -v polls="$POLLS" 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); sum += t[1] * 60 + t[2] }
+			printf "%.1f", sum * 1000 / polls }'
+}
+
+lab_open
+lab_flat 2
+LAB_SECTIONS="metrics: {listen: '$LAB_BALANCER:$PORT'}" lab_config dsr
+like "without maps the balancer is not healthy" "$(answer)" '^1 the balancer is detached'
+lab_balance
+check "a balancer with backends is healthy" wait_for 10 answer_is "0 healthy"
+is "... as JSON" "$(lab_in balancer sipxdp-ctl --json health | jq -c .)" '{"healthy":true,"reasons":[]}'
+is "an unknown service is an error" "$(answer --service nothing)" \
+	"2 sipxdp-ctl: no service 'nothing' in the maps (see 'sipxdp-ctl service list')"
+check "a known service is healthy" lab_in balancer sipxdp-ctl health --service sip
+as_nobody() {
+	lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups "$(type -p sipxdp-ctl)" health
+}
+
+status=0
+text=$(as_nobody 2>&1) || status=$?
+is "a user without access cannot determine it" "$status" 2
+like "... and the message says why" "$text" "needs root, or CAP_BPF"
+
+lab_stop sipxdpd KILL || true
+is "a balancer without its daemon is healthy" "$(answer)" "0 healthy"
+msec=$(cost)
+echo "# health takes $msec ms of processor time"
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "... also after the daemon has started" wait_for 10 readyz_is ready
+
+# --- an upgrade to new maps
+lab_in balancer sh -c 'while [ ! -e "$1/upgraded" ]; do sipxdp-ctl health >> "$1/answers" 2>&1; done' sh "$LAB_DIR" &
+LAB_PROCESS[watch]=$!
+wait_for 10 test -s "$LAB_DIR/answers"
+LAB_SECTIONS="limits: {pools: 16}"$'\n'"metrics: {listen: '$LAB_BALANCER:$PORT'}" lab_config dsr
+check "an upgrade makes new maps" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+touch "$LAB_DIR/upgraded"
+lab_wait watch 30 || true
+is "... the balancer is healthy all the time" "$(sort -u "$LAB_DIR/answers")" healthy
+
+# --- what makes the balancer unhealthy
+lab_ctl backend maint proxies px1 > /dev/null
+lab_ctl backend maint proxies px2 > /dev/null
+reason="service sip: pool proxies: no backend can receive packets"
+check "without a live backend the balancer is not healthy" wait_for 10 answer_is "1 $reason"
+check "... /readyz has the same reason" wait_for 10 readyz_is "$reason"
+lab_ctl backend ready proxies px1 > /dev/null
+check "... and it is healthy again with a live backend" wait_for 10 answer_is "0 healthy"
+lab_in balancer sipxdp-loader detach > /dev/null
+like "a detached balancer is not healthy" "$(answer)" '^1 the balancer is detached'
+tap_end

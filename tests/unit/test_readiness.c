@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+/* When a balancer can serve calls. A case is a change of a working balancer, and the reasons that it causes. */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include "core/view/readiness.h"
+#include "world.h"
+
+#define TWO                                                                                                            \
+	HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies, methods: {REGISTER: registrars}},"    \
+	     " {name: other, vip: 192.0.2.11, port: 5060, pool: proxies}]\n"                                           \
+	     "pools: [{name: proxies, " AT_ONCE                                                                        \
+	     ", min_alive: 50, backends: [" PX(1) "," PX(2) "]},"                                                      \
+							    " {name: registrars, " AT_ONCE                             \
+							    ", backends: [{name: rg1, address: 10.0.0.21}]}]\n"
+
+static struct world world;
+static struct messages reasons;
+
+static void setup(void)
+{
+	world_setup(&world);
+	world_start(&world, TWO);
+	reasons = (struct messages){0};
+}
+
+static void teardown(void)
+{
+	messages_free(&reasons);
+	world_end(&world);
+}
+
+TestSuite(readiness, .init = setup, .fini = teardown);
+
+/* `detached`: the name of the interface without a balancer; NULL: none. */
+static bool is_attached(const char *interface, void *detached)
+{
+	return !detached || strcmp(interface, detached);
+}
+
+static int check(const char *service, char *detached)
+{
+	return readiness_check(world.running, service, is_attached, detached, &reasons);
+}
+
+static void expect(size_t count, const char *first)
+{
+	cr_assert_eq(reasons.count, count, "%zu reasons, first: %s", reasons.count,
+		reasons.count ? reasons.list[0] : "none");
+	if (count)
+		cr_assert_str_eq(reasons.list[0], first);
+}
+
+static void maint(const char *pool, const char *backend)
+{
+	char error[FARM_ERROR_SIZE];
+
+	cr_assert_eq(farm_set_admin(world.farm, pool, backend, ADMIN_MAINT, error), 0);
+	world_update_states(&world);
+	world_reconcile(&world, NULL);
+}
+
+Test(readiness, a_working_balancer_gives_no_reason)
+{
+	cr_assert_eq(check(NULL, NULL), 0);
+	expect(0, NULL);
+}
+
+Test(readiness, each_interface_of_the_file_needs_the_balancer)
+{
+	cr_assert_eq(check(NULL, "eth0"), 0);
+	expect(1, "interface eth0: no balancer is attached");
+}
+
+Test(readiness, a_pool_without_backends_affects_each_service_that_uses_it)
+{
+	maint("proxies", "px1");
+	check(NULL, NULL);
+	expect(0, NULL);
+	maint("proxies", "px2");
+	check(NULL, NULL);
+	expect(2, "service sip: pool proxies: no backend can receive packets");
+}
+
+Test(readiness, the_pool_of_a_method_counts_too)
+{
+	maint("registrars", "rg1");
+	check("other", NULL);
+	expect(0, NULL);
+	check("sip", NULL);
+	expect(1, "service sip: pool registrars: no backend can receive packets");
+}
+
+Test(readiness, a_pool_that_fails_open_has_no_live_backend)
+{
+	for (uint32_t id = 1; id <= world.running->contract.backends; id++)
+		if (!strcmp(world.running->records[id].pool, "registrars"))
+			world.running->records[id].state = STATE_DOWN;
+	check("sip", NULL);
+	expect(1, "service sip: pool registrars: no backend passes its probes");
+}
+
+Test(readiness, an_unknown_service_is_an_error)
+{
+	cr_assert_eq(check("nothing", NULL), -ENOENT);
+}
+
+Test(readiness, the_maps_contain_the_interfaces_of_the_file)
+{
+	cr_assert_eq(world.running->state.interface_count, 1);
+	cr_assert_str_eq(world.running->state.interfaces[0], "eth0");
+}
