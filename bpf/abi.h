@@ -390,8 +390,8 @@ struct backend_record {
 #define INTERFACE_SIZE 16 /* IFNAMSIZ */
 
 struct balancer_state {
+	__u32 away_since; /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
 	__u32 interface_count;
-	__u32 pad;
 	char interfaces[MAX_INTERFACES][INTERFACE_SIZE]; /* of the running configuration */
 };
 

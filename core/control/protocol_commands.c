@@ -77,10 +77,17 @@
 const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = {.words = "status", .help = "show versions, attached interfaces and problems"},
 	[COMMAND_HEALTH] = {"health",
-		"check whether the balancer can serve calls; for keepalived and routing daemons, works without sipxdpd",
+		"check whether the balancer can serve calls (exit status 0: yes, 1: no, 2: unknown); works without "
+		"sipxdpd",
 		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),
 			.help = "check only this service (default: all services)"}},
 		.is_local = true},
+	[COMMAND_AWAY] = {"away",
+		"make health checks fail, so that traffic moves to a different balancer; packets are still forwarded",
+		{{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800, IN_REQUEST(wait),
+			.help = "return when packets for services have stopped for 2 s, or fail after this time"}}},
+	[COMMAND_BACK] = {.words = "back",
+		.help = "undo 'away': health checks succeed if the balancer can serve calls"},
 	[COMMAND_SERVICE_LIST] = {.words = "service list",
 		.help = "list the services with their VIPs and received packets"},
 	[COMMAND_POOL_LIST] = {.words = "pool list", .help = "list the pools with the number of backends that serve"},

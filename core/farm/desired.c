@@ -272,8 +272,11 @@ void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held)
 	desired->pools[pool].held = held;
 }
 
-static void desire_state(const struct config *config, struct balancer_state *state)
+static void desire_state(const struct farm *farm, struct balancer_state *state)
 {
+	const struct config *config = farm->config;
+
+	state->away_since = farm->away_since;
 	state->interface_count = config->interface_count;
 	for (size_t i = 0; i < config->interface_count; i++)
 		strcpy(state->interfaces[i], config->interfaces[i]);
@@ -298,7 +301,7 @@ static struct image *fill_image(const struct farm *farm, const struct image *run
 	}
 	desire_services(farm, guard_of, image);
 	desire_nat(farm, image);
-	desire_state(farm->config, &image->state);
+	desire_state(farm, &image->state);
 	free(guard_of);
 	return image;
 }

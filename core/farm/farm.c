@@ -331,6 +331,7 @@ struct farm *farm_new(
 	struct backend_ids ids;
 
 	farm->config = config;
+	farm->away_since = running->state.away_since;
 	if (config->limits.slots != running->contract.slots)
 		faults_add(faults, (struct position){0},
 			"limits: slots is %u, and the maps were made for %u; 'sipxdp-loader upgrade -c FILE' makes "

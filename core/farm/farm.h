@@ -59,6 +59,7 @@ struct farm {
 	struct config *config;   /* owned */
 	uint32_t *service_ids;   /* [config->service_count] */
 	struct farm_pool *pools; /* [config->pool_count] */
+	uint32_t away_since;     /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
 	bool lists_pending;      /* the map guard_prefixes does not have the lists of this configuration yet */
 };
 
@@ -126,6 +127,9 @@ void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, s
 /* Can a new backend of the pool use this address? 0 or -EADDRINUSE. */
 int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
 	char error[FARM_ERROR_SIZE]);
+
+/* `sipxdp-ctl away` and `back`. `away`: the time, seconds since the epoch; 0: back. A second `away` changes nothing. */
+void farm_set_away(struct farm *farm, uint32_t away);
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);

@@ -223,6 +223,12 @@ int farm_try_described(struct farm *trial, const struct image *running, const ch
 	return result ? result : check_file(trial, error);
 }
 
+void farm_set_away(struct farm *farm, uint32_t away)
+{
+	if (!away || !farm->away_since)
+		farm->away_since = away;
+}
+
 int farm_remove_backend(struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])
 {
 	struct farm_backend *backend = need_backend(farm, pool_name, name, error);

@@ -136,6 +136,7 @@ struct image *image_resized_copy(const struct image *from, const struct contract
 	__u32 pools = least(contract->pools, from->contract.pools);
 	__u32 backends = least(contract->backends, from->contract.backends) + 1;
 
+	copy->state.away_since = from->state.away_since;
 	memcpy(copy->service_names, from->service_names, services * sizeof(*copy->service_names));
 	memcpy(copy->pool_names, from->pool_names, pools * sizeof(*copy->pool_names));
 	memcpy(copy->records, from->records, backends * sizeof(*copy->records));

@@ -58,9 +58,9 @@ void image_free(struct image *image);
 bool image_slots_fit(const struct image *from, const struct contract *contract);
 
 /* Computes the image that new maps of these sizes inherit. The image has the names, records and routes of all
- * backends, and the names of those pools and services whose ids fit. Backends whose ids do not fit get new ids. If
- * image_slots_fit() is true, the image also has the owners, the migrations and the services (for their hash key).
- * NULL if there are more backends than ids. */
+ * backends, the names of those pools and services whose ids fit, and the time of `sipxdp-ctl away`. Backends whose ids
+ * do not fit get new ids. If image_slots_fit() is true, the image also has the owners, the migrations and the services
+ * (for their hash key). NULL if there are more backends than ids. */
 struct image *image_resized_copy(const struct image *from, const struct contract *contract);
 
 bool image_is_migrating(const struct image *image);

@@ -266,6 +266,25 @@ static void remove_pools(struct draft *draft)
 
 /* --- The whole plan */
 
+const char *plan_away_text(bool away)
+{
+	return away ? "balancer: away; health checks fail, and packets that still arrive are forwarded"
+		    : "balancer: back; health checks succeed again if it can serve calls";
+}
+
+/* The configuration has a text for changed interfaces. */
+static void plan_state(struct draft *draft)
+{
+	const struct balancer_state *before = &draft->running->state, *after = &draft->desired->state;
+	struct plan_step *step;
+
+	if (!memcmp(before, after, sizeof(*after)))
+		return;
+	step = plan_add_step(draft, PLAN_STATE, 0, after);
+	if (before->away_since != after->away_since)
+		plan_describe(step, "%s", plan_away_text(after->away_since));
+}
+
 struct plan *plan_new(const struct image *running, const struct image *desired)
 {
 	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
@@ -283,8 +302,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	remove_pools(&draft);
 	remove_backends(&draft);
 	plan_nat_end(&draft);
-	if (memcmp(&running->state, &desired->state, sizeof(desired->state)))
-		plan_add_step(&draft, PLAN_STATE, 0, &desired->state);
+	plan_state(&draft);
 	return draft.plan;
 }
 

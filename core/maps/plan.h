@@ -68,5 +68,8 @@ struct plan {
 struct plan *plan_new(const struct image *running, const struct image *desired);
 void plan_free(struct plan *plan);
 
+/* The description of the step for `sipxdp-ctl away` or `back`. */
+const char *plan_away_text(bool away);
+
 /* Applies the step to the image, so that the image matches the changed maps. */
 void plan_step_apply(const struct plan_step *step, struct image *running);

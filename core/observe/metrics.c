@@ -154,6 +154,7 @@ static void put_daemon(struct text *text, const struct metrics *metrics)
 	put_family(text, &metric_texts[METRIC_daemon_longest_turn_seconds]);
 	put_real(text, METRIC_daemon_longest_turn_seconds, NO_LABELS, metrics->longest_turn / 1000.0);
 	put_single(text, METRIC_daemon_reconcile_pending, metrics->reconcile_pending);
+	put_single(text, METRIC_away, metrics->away);
 	put_single(text, METRIC_counted_calls, metrics->counted_calls);
 	put_single(text, METRIC_counted_calls_limit, metrics->counted_calls_limit);
 	put_single(text, METRIC_tracked_calls_limit, metrics->tracked_calls_limit);

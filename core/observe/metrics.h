@@ -22,6 +22,7 @@ enum metric_type {
 	X(daemon_longest_turn_seconds, GAUGE, "", "Longest time between two waits of the event loop for events")       \
 	X(daemon_reconcile_pending, GAUGE, "",                                                                         \
 		"1 if the last change of the maps failed, or new maps are being filled; else 0")                       \
+	X(away, GAUGE, "", "1 while the balancer is away ('sipxdp-ctl away'); else 0")                                 \
 	X(interface_attached, GAUGE, "interface, mode",                                                                \
 		"1 if the balancer is attached to the interface; mode: native, generic, none or unknown")              \
 	X(packets, COUNTER, "verdict, action, normal",                                                                 \
@@ -156,7 +157,7 @@ struct metrics_result {
 struct metrics {
 	const char *version;
 	uint64_t started; /* s since the epoch */
-	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, tracked_calls_limit, counted_calls,
+	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, away, tracked_calls_limit, counted_calls,
 		counted_calls_limit;
 	struct verdict_counters verdicts;
 	struct metrics_result punts[METRICS_PUNTS + 1];

@@ -6,6 +6,12 @@
 #include "core/base/memory.h"
 #include "readiness.h"
 
+void readiness_check_away(uint32_t away_since, struct messages *reasons)
+{
+	if (away_since)
+		messages_add(reasons, "the balancer is away ('sipxdp-ctl back' ends this)");
+}
+
 static void check_interfaces(
 	const struct image *image, readiness_is_attached *is_attached, void *data, struct messages *reasons)
 {
@@ -24,69 +30,107 @@ static bool has_owners(const struct image *image, uint32_t pool)
 	return false;
 }
 
-/* Writes the pools with a live backend into an array by id, which the caller frees. A pool that fails open forwards to
- * backends that fail their probes: these do not count. */
+/* The pool with this name; contract.pools if there is none. Begins at the pool `first`, because neighbouring records
+ * mostly belong to the same pool. */
+static uint32_t find_pool(const struct image *image, const char *name, uint32_t first)
+{
+	const uint32_t count = image->contract.pools;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (!strcmp(image->pool_names[(first + i) % count].name, name))
+			return (first + i) % count;
+	return count;
+}
+
+/* Returns an array by pool id, which the caller frees. A pool that fails open forwards to backends that fail their
+ * probes: these do not count. */
 static bool *find_live_pools(const struct image *image)
 {
 	bool *live = allocate(image->contract.pools, sizeof(*live));
+	uint32_t pool = 0, found;
 
 	for (uint32_t id = 1; id <= image->contract.backends; id++) {
 		const struct backend_record *record = &image->records[id];
 
 		if (!image->backends[id].alive || record->state == STATE_DOWN)
 			continue;
-		for (uint32_t pool = 0; pool < image->contract.pools; pool++)
-			if (!strcmp(image->pool_names[pool].name, record->pool)) {
-				live[pool] = true;
-				break;
-			}
+		found = find_pool(image, record->pool, pool);
+		if (found == image->contract.pools)
+			continue;
+		pool = found;
+		live[pool] = true;
 	}
 	return live;
 }
 
-/* Marks the pools of a service in an array by pool id. True if the service has an entry. */
-static bool find_pools(const struct image *image, uint32_t service_id, bool *used)
+/* Returns an array by pool id, which the caller frees: the reason why the pool cannot serve calls, or NULL. */
+static const char **find_faults(const struct image *image)
 {
+	const char **faults = allocate(image->contract.pools, sizeof(*faults));
+	bool *live = find_live_pools(image);
+
+	for (uint32_t pool = 0; pool < image->contract.pools; pool++) {
+		if (!image->pool_names[pool].name[0])
+			continue;
+		if (!has_owners(image, pool))
+			faults[pool] = "no backend can receive packets";
+		else if (!live[pool])
+			faults[pool] = "no backend passes its probes";
+	}
+	free(live);
+	return faults;
+}
+
+/* Returns an array by service id, which the caller frees: one of the entries of the service, or NULL. All its entries
+ * have the same pools. */
+static const struct service **find_entries(const struct image *image)
+{
+	const struct service **entries = allocate(image->contract.services, sizeof(*entries));
 	struct hash_map_entry entry;
 	size_t cursor = 0;
-	bool found = false;
 
-	memset(used, 0, image->contract.pools * sizeof(*used));
 	while (hash_map_next(image->maps[IMAGE_SERVICES], &cursor, &entry)) {
 		const struct service *service = entry.value;
 
-		if (service->id != service_id)
-			continue;
-		found = true;
-		for (int method = 0; method < METHOD_COUNT; method++)
-			if (service->pool[method] < image->contract.pools)
-				used[service->pool[method]] = true;
+		if (service->id < image->contract.services)
+			entries[service->id] = service;
 	}
-	return found;
+	return entries;
 }
 
-static void check_service(
-	const struct image *image, uint32_t id, const bool *live, bool *used, struct messages *reasons)
+/* Does a method before `method` use the same pool? */
+static bool is_repeated(const struct service *service, int method)
 {
-	const char *name = image->service_names[id].name;
+	for (int i = 0; i < method; i++)
+		if (service->pool[i] == service->pool[method])
+			return true;
+	return false;
+}
 
-	if (!find_pools(image, id, used))
+static void check_service(const struct image *image, const char *name, const struct service *service,
+	const char *const *faults, struct messages *reasons)
+{
+	if (!service) {
 		messages_add(reasons, "service %s: the maps have no entry for it", name);
-	for (uint32_t pool = 0; pool < image->contract.pools; pool++) {
-		const char *pool_name = image->pool_names[pool].name;
+		return;
+	}
+	for (int method = 0; method < METHOD_COUNT; method++) {
+		uint32_t pool = service->pool[method];
 
-		if (used[pool] && !has_owners(image, pool))
-			messages_add(reasons, "service %s: pool %s: no backend can receive packets", name, pool_name);
-		else if (used[pool] && !live[pool])
-			messages_add(reasons, "service %s: pool %s: no backend passes its probes", name, pool_name);
+		if (pool < image->contract.pools && faults[pool] && !is_repeated(service, method))
+			messages_add(
+				reasons, "service %s: pool %s: %s", name, image->pool_names[pool].name, faults[pool]);
 	}
 }
 
 int readiness_check(const struct image *image, const char *service, readiness_is_attached *is_attached, void *data,
 	struct messages *reasons)
 {
-	bool *live = find_live_pools(image), *used = allocate(image->contract.pools, sizeof(*used)), found = !service;
+	const struct service **entries = find_entries(image);
+	const char **faults = find_faults(image);
+	bool found = !service;
 
+	readiness_check_away(image->state.away_since, reasons);
 	check_interfaces(image, is_attached, data, reasons);
 	for (uint32_t id = 0; id < image->contract.services; id++) {
 		const char *name = image->service_names[id].name;
@@ -94,9 +138,9 @@ int readiness_check(const struct image *image, const char *service, readiness_is
 		if (!*name || (service && strcmp(service, name)))
 			continue;
 		found = true;
-		check_service(image, id, live, used, reasons);
+		check_service(image, name, entries[id], faults, reasons);
 	}
-	free(used);
-	free(live);
+	free(faults);
+	free(entries);
 	return found ? 0 : -ENOENT;
 }

@@ -9,6 +9,9 @@
 /* Is the balancer attached to the interface? */
 typedef bool readiness_is_attached(const char *interface, void *data);
 
+/* Adds a sentence to `reasons` if the balancer is away. readiness_check() does this, too. */
+void readiness_check_away(uint32_t away_since, struct messages *reasons);
+
 /* Adds a sentence to `reasons` for each reason why the balancer cannot serve calls of `service`; NULL: of all services.
  * No reason: it can. The image needs the members that maps_read_readiness() reads. 0, or -ENOENT if no service has this
  * name. */

@@ -225,6 +225,7 @@ static int ask_maps(struct client *client, const json_t *json, int error, struct
 	struct request request;
 	json_t *answer = NULL;
 	size_t length;
+	bool changes;
 
 	if (protocol_check_request(json_deep_copy(json), &request, ignored))
 		return error;
@@ -232,12 +233,14 @@ static int ask_maps(struct client *client, const json_t *json, int error, struct
 		warn(client, refusal);
 	else if (maps_report_can_answer(request.command))
 		answer = maps_report_answer(&request, client->pin_directory);
+	changes = request.command == COMMAND_AWAY || request.command == COMMAND_BACK;
 	protocol_request_free(&request);
 	line = answer ? protocol_encode(answer, &length) : NULL;
 	json_decref(answer);
 	if (line && protocol_parse_reply(line, length - 1, reply) == 0) {
 		if (!client->from_maps)
-			warn(client, "sipxdpd is not running; read from the maps");
+			warn(client, changes ? "sipxdpd is not running; written to the maps"
+					     : "sipxdpd is not running; read from the maps");
 		client->from_maps = true;
 		error = 0;
 	}

@@ -150,6 +150,8 @@ static enum status wait_if_asked(
 	if (!seconds)
 		return STATUS_DONE;
 	fflush(stdout);
+	if (command == COMMAND_AWAY)
+		return wait_until_quiet(output, client, json_integer_value(seconds)) ? STATUS_DONE : STATUS_FAILED;
 	done = wait_until_empty(output, client, pool, backend, removed, json_integer_value(seconds));
 	return done ? STATUS_DONE : STATUS_FAILED;
 }

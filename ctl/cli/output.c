@@ -363,6 +363,13 @@ static void put_text(enum command command, const json_t *result)
 	case COMMAND_STATUS:
 		put_status(result);
 		break;
+	case COMMAND_AWAY:
+	case COMMAND_BACK:
+		put_steps(result);
+		if (!json_array_size(json_object_get(result, "steps")))
+			puts("nothing to change");
+		put_warnings(result);
+		break;
 	case COMMAND_HEALTH:
 		put_health(result);
 		break;

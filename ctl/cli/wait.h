@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* `backend drain --wait` and `backend remove --drain --wait`. */
+/* `backend drain --wait`, `backend remove --drain --wait` and `away --wait`. */
 #pragma once
 
 #include "client.h"
@@ -9,3 +9,7 @@
  * error and returns false after `seconds`, or if sipxdpd does not respond. */
 bool wait_until_empty(struct output *output, struct client *client, const char *pool, const char *backend, bool removed,
 	long long seconds);
+
+/* Polls the counters until no packet for a service has arrived for 2 s. Also works while sipxdpd is not running. Prints
+ * an error and returns false after `seconds`, or if the counters cannot be read. */
+bool wait_until_quiet(struct output *output, struct client *client, long long seconds);

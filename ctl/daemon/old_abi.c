@@ -48,6 +48,11 @@ static const struct old_member of_service[] = {
 	OLD_MEMBERS_END,
 };
 
+static const struct old_member of_state[] = {
+	OLD_MEMBER(balancer_state, away_since),
+	OLD_MEMBERS_END,
+};
+
 static struct old_map_btf given; /* the BTF that the loader has read; used only during old_abi_read() */
 
 /* Reads PIN_OLD_BTF. Without it, the daemon needs CAP_SYS_ADMIN. */
@@ -146,6 +151,18 @@ static void read_hash_key(struct image *image, const char *directory, const char
 
 /* --- the image */
 
+/* ABI 7 is the first one with this map. */
+static void read_state(struct image *image, const char *directory)
+{
+	uint32_t count;
+	struct balancer_state *state = old_map_array(
+		maps_open_pin(directory, "balancer_state"), &given, of_state, sizeof(*state), &count, NULL);
+
+	if (state && count)
+		image->state = *state;
+	free(state);
+}
+
 static void read_added(struct image *image, const char *directory)
 {
 	int fd = maps_open_pin(directory, "added_backends");
@@ -211,6 +228,7 @@ struct image *old_abi_read(const char *directory, const char *next)
 			directory, strerror(-error));
 	} else {
 		image = make_image(directory, records, count);
+		read_state(image, directory);
 		read_added(image, directory);
 		read_hash_key(image, directory, "services");
 		read_hash_key(image, directory, "services_ipv4");

@@ -45,6 +45,10 @@ int maps_read_readiness(const struct maps *maps, struct image **out);
 /* Carries out one step. 0 or -errno. */
 int maps_apply(const struct maps *maps, const struct plan_step *step);
 
+/* Writes balancer_state.away_since while no daemon manages the maps in `directory`. 0 or -errno: -EBUSY if a daemon
+ * manages them. */
+int maps_set_away(const struct maps *maps, const char *directory, uint32_t since);
+
 /* Makes all entries of `nat_flows` invalid. The caller must hold the lock of the daemon. 0 or -errno. */
 int maps_raise_nat_generation(const struct maps *maps);
 

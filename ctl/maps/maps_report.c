@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See maps_report.h. */
 
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "core/farm/farm.h"
 #include "core/farm/lookup.h"
 #include "core/base/memory.h"
@@ -333,8 +335,10 @@ json_t *maps_report_status(const struct maps *maps, const struct image *image, c
 	json_int_t packets = 0, forwarded = 0;
 	struct verdict_counters counters;
 	const uint64_t *counter = (const uint64_t *)&counters;
-	json_t *anomalies = json_array();
+	json_t *anomalies = json_array(), *warnings = json_pack("[s]", NOT_RUNNING);
 
+	if (image->state.away_since)
+		json_array_append_new(warnings, json_string(WARNING_AWAY));
 	maps_verdicts(maps, &counters);
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		packets += counter[i];
@@ -344,12 +348,32 @@ json_t *maps_report_status(const struct maps *maps, const struct image *image, c
 				json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name, "packets",
 					(json_int_t)counter[i], "text", maps_report_verdicts[i].text));
 	}
-	return protocol_ok(json_pack("{s:b, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[s]}", "running", 0,
-		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps, pin_directory),
-		"services", count_names(image->service_names, image->contract.services), "pools",
+	return protocol_ok(json_pack("{s:b, s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "running", 0,
+		"version", SIPXDP_VERSION, "away_since", (json_int_t)image->state.away_since, "pin_dir", pin_directory,
+		"interfaces", interfaces_json(maps, pin_directory), "services",
+		count_names(image->service_names, image->contract.services), "pools",
 		count_names(image->pool_names, image->contract.pools), "backends", count_backends(image), "in_table",
 		serving(image), "packets", packets, "forwarded", forwarded, "anomalies", anomalies, "warnings",
-		NOT_RUNNING));
+		warnings));
+}
+
+/* --- away */
+
+/* The daemon takes the state from the maps when it starts. */
+static json_t *set_away(
+	const struct maps *maps, const struct image *image, const struct request *request, const char *pin_directory)
+{
+	bool away = request->command == COMMAND_AWAY, same = away == (image->state.away_since != 0);
+	int error = same ? 0 : maps_set_away(maps, pin_directory, away ? (uint32_t)time(NULL) : 0);
+	json_t *steps;
+
+	if (error == -EBUSY)
+		return protocol_error(NULL, "sipxdpd is starting: try again in a second");
+	if (error)
+		return protocol_error(NULL, "cannot change the maps: %s", strerror(-error));
+	steps = same ? json_array() : json_pack("[s]", plan_away_text(away));
+	return protocol_ok(
+		json_pack("{s:o, s:[], s:f, s:[]}", "steps", steps, "pools", "moved_percent", 0.0, "warnings"));
 }
 
 /* --- lookup */
@@ -440,7 +464,8 @@ json_t *maps_report_lookup(const struct maps *maps, const struct image *image, c
 bool maps_report_can_answer(enum command command)
 {
 	return command == COMMAND_STATUS || command == COMMAND_STATS || command == COMMAND_BACKEND_LIST ||
-	       command == COMMAND_LOOKUP || command == COMMAND_GUARD_STATS;
+	       command == COMMAND_LOOKUP || command == COMMAND_GUARD_STATS || command == COMMAND_AWAY ||
+	       command == COMMAND_BACK;
 }
 
 static json_t *answer(
@@ -449,6 +474,9 @@ static json_t *answer(
 	switch (request->command) {
 	case COMMAND_STATUS:
 		return maps_report_status(maps, image, pin_directory);
+	case COMMAND_AWAY:
+	case COMMAND_BACK:
+		return set_away(maps, image, request, pin_directory);
 	case COMMAND_STATS:
 		return maps_report_stats(maps, image);
 	case COMMAND_GUARD_STATS:

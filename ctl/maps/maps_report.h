@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers commands from the pinned maps alone, and does not modify them. sipxdpd uses some of these functions.
- * sipxdp-ctl uses all of them while sipxdpd is not running. */
+/* Answers commands from the pinned maps alone. Only the answers to `away` and `back` modify them. sipxdpd uses some of
+ * these functions. sipxdp-ctl uses all of them while sipxdpd is not running. */
 #pragma once
 
 #include <jansson.h>
 #include "core/control/protocol.h"
 #include "core/farm/call_estimate.h"
 #include "maps.h"
+
+/* The warning of `status` while the balancer is away. */
+#define WARNING_AWAY                                                                                                   \
+	"the balancer is away: health checks fail, and packets that still arrive are forwarded ('sipxdp-ctl back' "    \
+	"ends this)"
 
 /* Every verdict, as bpf/verdicts.h describes it. */
 struct verdict_text {

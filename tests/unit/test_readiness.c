@@ -106,6 +106,19 @@ Test(readiness, an_unknown_service_is_an_error)
 	cr_assert_eq(check("nothing", NULL), -ENOENT);
 }
 
+Test(readiness, a_balancer_that_is_away_gives_this_reason_first)
+{
+	farm_set_away(world.farm, 1700000000);
+	world_reconcile(&world, NULL);
+	check(NULL, "eth0");
+	expect(2, "the balancer is away ('sipxdp-ctl back' ends this)");
+	farm_set_away(world.farm, 0);
+	world_reconcile(&world, NULL);
+	messages_free(&reasons);
+	check(NULL, NULL);
+	expect(0, NULL);
+}
+
 Test(readiness, the_maps_contain_the_interfaces_of_the_file)
 {
 	cr_assert_eq(world.running->state.interface_count, 1);

@@ -50,6 +50,26 @@ Test(runtime_changes, a_runtime_weight_survives_a_restart_and_ends_with_a_reload
 	cr_assert_eq(world_backend(&world, "px1")->record.weight, 1);
 }
 
+Test(runtime_changes, away_survives_reload_restart_and_new_maps)
+{
+	struct contract larger = world_contract;
+	struct image *copy;
+
+	world_start(&world, FARM3);
+	farm_set_away(world.farm, 1700000000);
+	farm_set_away(world.farm, 1700000009); /* the first time stays */
+	world_reconcile(&world, NULL);
+	world_load(&world, FARM3, FARM_RELOAD);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
+	world_load(&world, FARM3, FARM_RESTART);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
+	cr_assert_eq(world.running->state.away_since, 1700000000);
+	larger.backends *= 2;
+	copy = image_resized_copy(world.running, &larger);
+	cr_assert_eq(copy->state.away_since, 1700000000);
+	image_free(copy);
+}
+
 Test(runtime_changes, an_added_backend_survives_a_restart_and_ends_with_a_reload)
 {
 	char error[FARM_ERROR_SIZE];

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/active_maps.h"
 #include "audit.h"
@@ -179,6 +180,12 @@ static json_t *run_pool_finish(struct daemon *daemon, const struct request *requ
 	return reconcile(daemon, NULL);
 }
 
+static json_t *run_away(struct daemon *daemon, const struct request *request)
+{
+	farm_set_away(daemon->farm, request->command == COMMAND_AWAY ? (uint32_t)time(NULL) : 0);
+	return reconcile(daemon, NULL);
+}
+
 static json_t *run_plan(struct daemon *daemon, const struct request *request)
 {
 	struct effects effects = {0};
@@ -281,6 +288,8 @@ static json_t *run_top_sources(struct daemon *daemon, const struct request *requ
 static bool is_change(enum command command)
 {
 	switch (command) {
+	case COMMAND_AWAY:
+	case COMMAND_BACK:
 	case COMMAND_POOL_FINISH:
 	case COMMAND_BACKEND_ADD:
 	case COMMAND_BACKEND_REMOVE:
@@ -309,6 +318,8 @@ static bool is_urgent(enum command command)
 /* All commands. */
 static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = report_status,
+	[COMMAND_AWAY] = run_away,
+	[COMMAND_BACK] = run_away,
 	[COMMAND_SERVICE_LIST] = report_service_list,
 	[COMMAND_POOL_LIST] = report_pool_list,
 	[COMMAND_POOL_FINISH] = run_pool_finish,

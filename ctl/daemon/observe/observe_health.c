@@ -26,7 +26,9 @@ void observe_readyz(struct daemon *daemon, enum observe_format format, struct ob
 	struct messages reasons = {0};
 
 	(void)format;
-	if (!daemon->using_next_maps) {
+	if (daemon->using_next_maps) {
+		readiness_check_away(daemon->farm->away_since, &reasons);
+	} else {
 		if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
 			messages_add(&reasons, "the balancer is detached and forwards no packets");
 		readiness_check(daemon->running, NULL, is_attached, daemon, &reasons);

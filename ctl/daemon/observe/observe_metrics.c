@@ -197,6 +197,7 @@ void observe_metrics(struct daemon *daemon, enum observe_format format, struct o
 		.log_lines_lost = log_lost(),
 		.longest_turn = worker_longest_turn(daemon->worker),
 		.reconcile_pending = daemon->unreconciled || daemon->using_next_maps,
+		.away = daemon->farm->away_since != 0,
 		.counted_calls = counted_calls_entries(daemon->counted_calls),
 		.counted_calls_limit = daemon->running->contract.counted_calls,
 		.tracked_calls_limit = daemon->running->contract.tracked_calls,
