@@ -49,12 +49,12 @@ is "... as JSON" "$(lab_in balancer sipxdp-ctl --json health | jq -c .)" '{"heal
 is "an unknown service is an error" "$(answer --service nothing)" \
 	"2 sipxdp-ctl: no service 'nothing' in the maps (see 'sipxdp-ctl service list')"
 check "a known service is healthy" lab_in balancer sipxdp-ctl health --service sip
-as_nobody() {
+as_other_user() {
 	lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups "$(type -p sipxdp-ctl)" health
 }
 
 status=0
-text=$(as_nobody 2>&1) || status=$?
+text=$(as_other_user 2>&1) || status=$?
 is "a user without access cannot determine it" "$status" 2
 like "... and the message says why" "$text" "needs root, or CAP_BPF"
 

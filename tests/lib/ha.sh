@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Two balancers with keepalived in the lab of lab.sh, from the files and commands of docs/ha.md. `balancer` is lb1 of the page,
+# `spare` is lb2.
+
+HA_PAGE=docs/ha.md
+HA_SPARE=10.0.0.3
+HA_BALANCERS=(balancer spare)
+HA_PATH=/usr/local/sbin:$PATH
+
+# ha_prepare: adds the second balancer. Neither balancer has the VIPs. keepalived runs a program only if root alone can replace
+# it, so each balancer has a copy of sipxdp-ctl.
+ha_prepare() {
+	local host
+	_lab_host spare
+	lab_plug spare eth0 br0
+	lab_address spare eth0 "$HA_SPARE/24" 2001:db8::3/64
+	_lab_own_etc spare
+	lab_in balancer ip address del "$LAB_VIP/32" dev eth0
+	lab_in balancer ip address del "$LAB_VIP6/128" dev eth0
+	for host in "${HA_BALANCERS[@]}"; do
+		lab_in "$host" mount -t tmpfs -o mode=755 tmpfs /usr/local
+		lab_in "$host" install -D -t /usr/local/sbin build/sipxdp-ctl
+	done
+	mkdir "$LAB_DIR/page"
+	tests/lib/readme-blocks $HA_PAGE "$LAB_DIR/page" > "$LAB_DIR/blocks"
+}
+
+# ha_write_files [SED-SCRIPT]: writes the files of the page to both balancers. The script changes the file of the balancer.
+ha_write_files() {
+	local index place action argument host
+	while IFS=$'\t' read -r index place action argument; do
+		[ "$action" = file ] || continue
+		for host in "${HA_BALANCERS[@]}"; do
+			sed "${1:-}" "$LAB_DIR/page/$index" | lab_write "$host" "$argument"
+		done
+	done < "$LAB_DIR/blocks"
+}
+
+# _ha_block INDEX PLACE ACTION HOST: runs a block of the page.
+_ha_block() {
+	local name="$HA_PAGE:$2: $(head -n 1 "$LAB_DIR/page/$1") (on $4)"
+	if [ "$3" = background ]; then
+		lab_start "sipxdpd-$4" "$4" env PATH="$HA_PATH" bash -euo pipefail -c "exec $(cat "$LAB_DIR/page/$1")"
+		check "$name" wait_for 10 lab_in "$4" sipxdp-ctl health
+	else
+		check "$name" lab_in "$4" env PATH="$HA_PATH" bash -euo pipefail "$LAB_DIR/page/$1"
+	fi
+}
+
+# ha_run ACTION...: runs the blocks of the page that have one of these actions, in the order of the page.
+ha_run() {
+	local index place action argument host
+	while IFS=$'\t' read -r index place action argument <&3; do
+		[[ " $* " == *" $action "* ]] || continue
+		if [ "$action" = skip ]; then
+			skip "$HA_PAGE:$place: $(head -n 1 "$LAB_DIR/page/$index")" "$argument"
+			continue
+		fi
+		for host in $argument; do
+			_ha_block "$index" "$place" "$action" "$host"
+		done
+	done 3< "$LAB_DIR/blocks"
+}
+
+# ha_start: runs the commands of the page until keepalived can start.
+ha_start() {
+	ha_run run background skip
+}
+
+# ha_keepalived HOST: starts keepalived.
+ha_keepalived() {
+	lab_start "keepalived-$1" "$1" env PATH="$HA_PATH" keepalived --dont-fork --log-console --log-detail
+}
+
+# ha_is_backup HOST: has keepalived finished its first checks, without the VIPs?
+ha_is_backup() {
+	grep -E 'Entering (BACKUP|MASTER|FAULT) STATE' "$LAB_DIR/keepalived-$1.log" | tail -n 1 | grep -q BACKUP &&
+		ha_has_no_vip "$1"
+}
+
+# ha_has_vips HOST: does the host have the VIPs of both families?
+ha_has_vips() {
+	[ "$(lab_in "$1" ip -oneline address show dev eth0 | grep -cE " ($LAB_VIP/32|$LAB_VIP6/128) ")" -eq 2 ]
+}
+
+ha_has_no_vip() {
+	! lab_in "$1" ip -oneline address show dev eth0 | grep -qE " ($LAB_VIP/32|$LAB_VIP6/128) "
+}
+
+# ha_moved FROM TO: are the VIPs only on the host TO?
+ha_moved() {
+	ha_has_vips "$2" && ha_has_no_vip "$1"
+}
+
+# ha_packets HOST: the packets for services that have reached this balancer
+ha_packets() {
+	lab_in "$1" sipxdp-ctl --json stats | jq '[.services[].packets] | add'
+}
