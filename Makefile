@@ -8,16 +8,21 @@ B := build
 CLANG ?= clang
 CC ?= gcc
 
-CFLAGS ?= -O2 -g
+# The flags of a Debian package, so that `make deb` need not compile the programs again.
+CFLAGS ?= -g -O2 -fstack-protector-strong -Wformat -Werror=format-security -Wdate-time -D_FORTIFY_SOURCE=2
+LDFLAGS ?= -Wl,-z,relro -Wl,-z,now
 DAEMON_LIBS := -pthread -lcap-ng -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
 VERSION := 0.1.0
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -ffile-prefix-map=$(CURDIR)=. \
+	-DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -I. -Wall -Wextra -Werror -MMD -MP
 SAN_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g -MMD -MP -fno-sanitize-recover=undefined
 FUZZ_SANITIZERS = -fsanitize=fuzzer,address,undefined
 
 Q := $(if $(V),,@)
+# A target that runs make uses all processors, unless -j limits them.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 say = @$(if $(V),:,printf '  %-8s %s\n' $(1) $(2))
 
 CORE := $(wildcard core/*/*.c)
@@ -74,7 +79,16 @@ $B/%.skel.h: $B/%.bpf.o
 
 # --- user space
 
-$B/%.o: %.c
+# Contains the flags of the objects. If they change, make compiles every object again.
+FLAGS := $(strip $(CC) $(CFLAGS) $(LDFLAGS))
+ifneq ($(file < $B/flags),$(FLAGS))
+.PHONY: $B/flags
+endif
+$B/flags:
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(FLAGS)' > $@
+
+$B/%.o: %.c $B/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
@@ -99,17 +113,17 @@ $(call obj,$(LOADER) $(CLI)): $(call skel,$(BPF))
 
 $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(PINS))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -lmnl -ljansson -lyaml
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lxdp -lbpf -lmnl -ljansson -lyaml
 
 $B/ctl/daemon/observe/observe_page.o: ctl/daemon/observe/page.html
 
 $B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
 $B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml -lncursesw -ltinfo
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lbpf -ljansson -lyaml -lncursesw -ltinfo
 
 # --- documentation: lists of keys, counters, commands and options, generated from the tables in the source
 
@@ -154,22 +168,22 @@ $(FUZZ_BIN): $B/tests/fuzz/%: $B/fuzz/tests/fuzz/%.o $B/fuzz/core.a
 tests: all $B/deb/built $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 
 test: packages ## install missing packages, run every test on the kernel of this machine
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) $(JOBS) --no-print-directory tests
 	$(Q)tests/run
 
 check: all $(UNIT_BIN) ## run the tests that need neither root nor a network namespace: format, documents, unit tests
 	$(Q)tests/run format docs/ unit/
 
 test-kernels: packages ## run tests on Debian's other kernels and with systemd, in QEMU
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) $(JOBS) --no-print-directory tests
 	$(Q)tests/run kernels
 
 test-all: packages ## make test, then make test-kernels, with one result
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) $(JOBS) --no-print-directory tests
 	$(Q)tests/run --all
 
 soak: packages ## run random operations during calls (SOAK="--minutes 60 --seed 7", "--help": more)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all
 	$(Q)tests/soak/run $(SOAK)
 
 fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
@@ -186,21 +200,21 @@ $(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog
 benches: $(BENCH_BIN) $(patsubst %.c,$B/%.o,$(BPF) $(BENCH_BPF))
 
 bench: packages ## measure the cost of a packet: a table and the targets (BENCH="--json", "--help": more)
-	$(Q)$(MAKE) --no-print-directory benches >&2
+	$(Q)$(MAKE) $(JOBS) --no-print-directory benches >&2
 	$(Q)$B/tests/bench/bench $(BENCH)
 
 bench-net: packages ## measure frames per second on veth, Kamailio's time for the same work, and floods
-	$(Q)$(MAKE) --no-print-directory benches all $B/tests/tools/flood >&2
+	$(Q)$(MAKE) $(JOBS) --no-print-directory benches all $B/tests/tools/flood >&2
 	$(Q)tests/bench/net
 	$(Q)tests/bench/net-guard
 
 bench-control: packages ## measure the control plane: tables, attach, reload (BENCH=--json)
-	$(Q)$(MAKE) --no-print-directory benches all >&2
+	$(Q)$(MAKE) $(JOBS) --no-print-directory benches all >&2
 	$(Q)$B/tests/bench/control $(BENCH)
 	$(Q)tests/bench/control-plane $(BENCH)
 
 demo: packages ## show real calls through the balancer in a lab of namespaces
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all
 	$(Q)tests/demo
 
 check-format: ## check the format of every source file (.clang-format)
@@ -242,19 +256,22 @@ uninstall: ## remove the installed files; /etc and running programs stay
 	$(Q)rm -f $(addprefix $(COMPLETIONS)/,sipxdp $(notdir $(PROGRAMS)))
 	$(Q)rm -rf $(DOCDIR)
 
-# Debian packages, from a copy of the sources, because a package build writes into its tree and beside it.
+# Debian packages, from a copy of the sources, because a package build writes into its tree and beside it. The copy has the
+# compiled files, too; the package build compiles what is missing, is older than its source, or has other flags.
 DEB := $B/deb
 DEB_SOURCES := $(shell git ls-files -co --exclude-standard -- . ':!tests' 2> /dev/null)
+DEB_BUILT = $B/flags $(foreach directory,bpf core ctl loader tools,$B/$(directory)) $(PROGRAMS)
 
 deb: $(DEB)/built ## build the Debian packages in build/deb/
 	$(Q)ls $(DEB)/*.deb
 
-$(DEB)/built: $(wildcard $(DEB_SOURCES))
+$(DEB)/built: $(wildcard $(DEB_SOURCES)) | all
 	$(call say,DEB,$(@D))
 	$(Q)rm -rf $(@D)
-	$(Q)mkdir -p $(@D)/source
+	$(Q)mkdir -p $(@D)/source/build
 	$(Q)tar -cf - $^ | tar -xf - -C $(@D)/source
-	$(Q)cd $(@D)/source && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
+	$(Q)tar -cf - -C $B $(DEB_BUILT:$B/%=%) | tar -xf - -C $(@D)/source/build
+	$(Q)cd $(@D)/source && dpkg-buildpackage -us -uc -b --no-pre-clean > ../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
 	$(Q)rm -rf $(@D)/source
 	$(Q)touch $@
 
