@@ -121,11 +121,12 @@ struct balance {
 
 /* new_calls: array. Pool N owns the elements 2N and 2N + 1. The daemon fills the unused one and then writes its index
  * to balance.new_calls. Each element is the sequence of backends in which new calls are dealt out. After the last entry
- * the program repeats the second half: the first entries even out the differences, the later ones are even shares. */
+ * the program repeats the second half: the first entries even out the differences, the later ones are even shares. If
+ * the backend of an entry does not accept a call, the program tries entries of the second half. */
 #define NEW_CALLS 4096
 
 struct new_calls {
-	__u32 turn; /* number of entries that the program has taken */
+	__u32 turn; /* number of calls that the program has dealt out */
 	__u32 pad;
 	__u16 backend[NEW_CALLS]; /* ids; 0: no backend accepts the call */
 };

@@ -63,26 +63,38 @@ __noinline int balance_accepts(__u32 id)
 	return guard_surge_take(&load->rate, bpf_ktime_get_ns());
 }
 
-/* The index of the next entry of new_calls. The second half repeats. */
-static __always_inline __u32 balance_turn(struct new_calls *list, __u32 tried)
+/* The index of the entry of new_calls that is tried first; from NEW_CALLS on, the second half repeats. */
+static __always_inline __u32 balance_start(
+	const struct flow *flow, const struct balance *balance, struct new_calls *list)
 {
-	__u32 turn = dry_run ? list->turn + tried : __sync_fetch_and_add(&list->turn, 1);
+	if (!(balance->flags & BALANCE_BY_TURN))
+		return (flow->hash >> BALANCE_DEAL_SHIFT) % (NEW_CALLS / 2);
+	return dry_run ? list->turn : __sync_fetch_and_add(&list->turn, 1);
+}
 
-	return turn < NEW_CALLS ? turn : NEW_CALLS / 2 + turn % (NEW_CALLS / 2);
+/* In the first half, consecutive entries may be the same backend. Therefore the further tries take the second half. */
+static __always_inline __u32 balance_entry(__u32 start, __u32 try)
+{
+	__u32 entry = !try && start < NEW_CALLS ? start : NEW_CALLS / 2 + (start + try) % (NEW_CALLS / 2);
+
+	asm volatile("" : "+r"(entry)); /* without this, clang omits the remainder, and Linux 6.1 knows no bound */
+	return entry % NEW_CALLS;
 }
 
 /* Returns a backend of new_calls that accepts this call; 0: none of the tried ones does. */
 static __always_inline __u32 balance_deal(const struct flow *flow, const struct balance *balance)
 {
-	__u32 index = balance->new_calls, at, backend;
+	__u32 index = balance->new_calls, start, backend;
 	struct new_calls *list = bpf_map_lookup_elem(&new_calls, &index);
 
 	if (!list)
 		return 0;
+	start = balance_start(flow, balance, list);
 	for (int i = 0; i < BALANCE_TRIES; i++) {
-		at = balance->flags & BALANCE_BY_TURN ? balance_turn(list, i) : (flow->hash >> BALANCE_DEAL_SHIFT) + i;
-		backend = list->backend[at % NEW_CALLS];
-		if (backend && balance_accepts(backend))
+		backend = list->backend[balance_entry(start, i)];
+		if (!backend)
+			return 0;
+		if (balance_accepts(backend))
 			return backend;
 	}
 	return 0;

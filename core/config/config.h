@@ -43,6 +43,7 @@ struct config_backend {
 	enum forward_method forward; /* FORWARD_NONE: the method of the pool */
 	uint16_t port;               /* of a backend with FORWARD_NAT, host order; 0: the port of the pool */
 	uint32_t max_calls;          /* 0: that of the pool */
+	uint32_t max_rate;           /* 0: that of the pool */
 	bool sets_admin;             /* the file has `admin:`; a reload then sets the admin state */
 	enum admin_state admin;
 	struct position position;
@@ -108,6 +109,7 @@ struct config_pool {
 	enum balance_method balance;
 	unsigned int bound;   /* per cent of the share of a backend; for BALANCE_BOUNDED */
 	uint32_t max_calls;   /* of each backend without its own; 0: no limit */
+	uint32_t max_rate;    /* initial INVITEs per second, as above */
 	bool refuse_overload; /* if all backends are full, new calls are refused with 503 */
 	struct config_probe probe;
 	struct config_passive passive;
@@ -256,8 +258,15 @@ bool config_pool_is_counted(const struct config *config, size_t pool);
 /* The limit of the live calls of a backend: its own `max_calls:`, or that of its pool; 0: none. */
 uint32_t config_backend_max_calls(const struct config_pool *pool, const struct config_backend *backend);
 
-/* Does a backend of the pool have `max_calls`? */
+/* Its limit of initial INVITEs per second, from `max_rate:`; 0: none. */
+uint32_t config_backend_max_rate(const struct config_pool *pool, const struct config_backend *backend);
+
+/* Does a backend of the pool have `max_calls`, or `max_rate`? */
 bool config_limits_calls(const struct config_pool *pool);
+bool config_limits_rate(const struct config_pool *pool);
+
+/* May a new call go to a backend that does not own its slot? */
+bool config_places_calls(const struct config_pool *pool);
 
 /* Does the program count every call of the pool? Otherwise it counts a sample. */
 bool config_counts_all_calls(const struct config_pool *pool);

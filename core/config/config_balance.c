@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The keys that share load by calls: `balance`, `max_calls`, `overload`. */
+/* The keys that share load by calls: `balance`, `max_calls`, `max_rate`, `overload`. */
 #include <netinet/in.h>
 #include "config_private.h"
 
@@ -52,22 +52,12 @@ void config_write_overload(const struct writer *writer, const struct key *key, c
 	fputs(config_overload_words[((const struct config_pool *)object)->refuse_overload].text, writer->out);
 }
 
-static void write_limit(FILE *out, uint32_t max_calls)
+void config_write_limit(const struct writer *writer, const struct key *key, const void *object)
 {
-	if (max_calls)
-		fprintf(out, "%u", max_calls);
-}
+	uint32_t limit = *(const uint32_t *)((const char *)object + key->member);
 
-void config_write_max_calls(const struct writer *writer, const struct key *key, const void *object)
-{
-	(void)key;
-	write_limit(writer->out, ((const struct config_pool *)object)->max_calls);
-}
-
-void config_write_own_max_calls(const struct writer *writer, const struct key *key, const void *object)
-{
-	(void)key;
-	write_limit(writer->out, ((const struct config_backend *)object)->max_calls);
+	if (limit)
+		fprintf(writer->out, "%u", limit);
 }
 
 uint32_t config_backend_max_calls(const struct config_pool *pool, const struct config_backend *backend)
@@ -75,18 +65,32 @@ uint32_t config_backend_max_calls(const struct config_pool *pool, const struct c
 	return backend && backend->max_calls ? backend->max_calls : pool->max_calls;
 }
 
-/* Does a backend of the pool have a limit of its own? */
-static bool has_limited_backend(const struct config_pool *pool)
+uint32_t config_backend_max_rate(const struct config_pool *pool, const struct config_backend *backend)
 {
-	for (size_t i = 0; i < pool->backend_count; i++)
-		if (pool->backends[i].max_calls)
-			return true;
-	return false;
+	return backend && backend->max_rate ? backend->max_rate : pool->max_rate;
 }
 
 bool config_limits_calls(const struct config_pool *pool)
 {
-	return pool->max_calls || has_limited_backend(pool);
+	bool found = pool->max_calls;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		found |= pool->backends[i].max_calls != 0;
+	return found;
+}
+
+bool config_limits_rate(const struct config_pool *pool)
+{
+	bool found = pool->max_rate;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		found |= pool->backends[i].max_rate != 0;
+	return found;
+}
+
+bool config_places_calls(const struct config_pool *pool)
+{
+	return pool->balance != BALANCE_HASH || config_limits_rate(pool);
 }
 
 bool config_counts_all_calls(const struct config_pool *pool)
@@ -104,12 +108,25 @@ static void check_pool(const struct config_pool *pool, struct faults *faults)
 			pool->name);
 }
 
+/* Names the first key because of which the pool chooses backends. */
+static void name_cause(const struct config_pool *pool, char text[NAME_SIZE])
+{
+	if (pool->balance != BALANCE_HASH)
+		snprintf(text, NAME_SIZE, "balance %s", config_balance_name(pool->balance));
+	else
+		snprintf(text, NAME_SIZE, "max_rate");
+}
+
 static void check_service(const struct config_service *service, const struct config_pool *pool, struct faults *faults)
 {
-	if (pool->balance && (service->protocol != IPPROTO_UDP || service->affinity != AFFINITY_CALL_ID))
-		faults_add(faults, service->position,
-			"service %s: pool %s has balance %s, which needs protocol udp and affinity call-id",
-			service->name, pool->name, config_balance_name(pool->balance));
+	char cause[NAME_SIZE];
+
+	if (!config_places_calls(pool) || (service->protocol == IPPROTO_UDP && service->affinity == AFFINITY_CALL_ID))
+		return;
+	name_cause(pool, cause);
+	faults_add(faults, service->position,
+		"service %s: pool %s has %s, which needs protocol udp and affinity call-id", service->name, pool->name,
+		cause);
 }
 
 void config_check_balance(const struct config *config, struct faults *faults)

@@ -206,7 +206,7 @@ const struct key config_pool_keys[] = {
 			"effect from about 6,000 calls for each backend (125), or 30,000 (110)."},
 	{.name = "max_calls",
 		.read = config_read_u32,
-		.write = config_write_max_calls,
+		.write = config_write_limit,
 		MEMBER(max_calls),
 		.type = VALUE_NUMBER,
 		.min = 1,
@@ -214,12 +214,22 @@ const struct key config_pool_keys[] = {
 		.usual = "no limit",
 		.help = "Live calls of each backend from which on new calls go to other backends. Needs `balance: "
 			"least-calls` or `round-robin`, which count every call."},
+	{.name = "max_rate",
+		.read = config_read_u32,
+		.write = config_write_limit,
+		MEMBER(max_rate),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = CALL_RATE_MAX,
+		.usual = "no limit",
+		.help = "New calls (initial INVITEs) of each backend per second. Further ones go to other backends. "
+			"Needs services with `protocol: udp` and `affinity: call-id`."},
 	{.name = "overload",
 		.read = config_read_overload,
 		.write = config_write_overload,
 		.type = VALUE_WORD,
 		.words = config_overload_words,
-		.help = "What happens to new calls if all backends are full. `hash`: they go to the owner of their "
+		.help = "What happens to new calls if no backend accepts them. `hash`: they go to the owner of their "
 			"slot. `refuse`: the balancer answers them with 503."},
 	{.name = "probe",
 		.read = config_read_probe,

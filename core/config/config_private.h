@@ -124,16 +124,16 @@ void config_check_hints(const struct parse *parse, struct faults *faults);
  * faults. */
 void config_check_nat(const struct config *config, struct faults *faults);
 
-/* The keys of pools and backends that share load by calls. The members are those of struct config_pool, and the last
- * function writes that of a struct config_backend. */
+/* The keys of pools and backends that share load by calls. */
 extern const struct word config_balance_words[];
 extern const struct word config_overload_words[];
 void config_read_balance(struct reader *reader, const struct node *value, void *object);
 void config_write_balance(const struct writer *writer, const struct key *key, const void *object);
 void config_read_overload(struct reader *reader, const struct node *value, void *object);
 void config_write_overload(const struct writer *writer, const struct key *key, const void *object);
-void config_write_max_calls(const struct writer *writer, const struct key *key, const void *object);
-void config_write_own_max_calls(const struct writer *writer, const struct key *key, const void *object);
+void config_write_limit(const struct writer *writer, const struct key *key, const void *object);
+
+#define CALL_RATE_MAX 1000000 /* initial INVITEs per second */
 
 /* Refuses services whose messages do not show the calls that their pools count. Call it for a file without faults. */
 void config_check_balance(const struct config *config, struct faults *faults);

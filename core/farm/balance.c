@@ -153,15 +153,15 @@ static uint64_t limit_of(const struct balance_member *member, bool by_calls)
 	return by_calls && member->max_calls ? member->max_calls : NO_LIMIT;
 }
 
-/* The hands of all members with room. */
+/* The hands of all members with room; with `within_rate`, not of members over their max_rate. */
 static size_t collect(const struct balance_member *members, size_t count, const struct balance_rules *rules,
-	bool by_calls, struct hand *hands)
+	bool by_calls, bool within_rate, struct hand *hands)
 {
 	const struct totals totals = add_up(members, count);
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (!members[i].full)
+		if (!members[i].full && !(within_rate && members[i].over_rate))
 			hands[found++] = (struct hand){.id = members[i].id,
 				.calls = by_calls ? members[i].calls : 0,
 				.limit = limit_of(&members[i], by_calls),
@@ -169,16 +169,20 @@ static size_t collect(const struct balance_member *members, size_t count, const 
 	return found;
 }
 
-/* The first half levels the numbers of calls, if the pool has `least-calls`. The second half has shares by weight: the
- * program repeats it when no new sequence arrives. */
+/* The first half levels the numbers of calls, if the pool has `least-calls`, and omits members over their max_rate,
+ * unless all are. The second half has shares by weight: the program repeats it when no new sequence arrives. */
 static void make_sequence(const struct balance_member *members, size_t count, const struct balance_rules *rules,
 	struct new_calls *new_calls)
 {
 	const bool by_calls = rules->balance == BALANCE_LEAST_CALLS;
 	struct hand *hands = allocate(count, sizeof(*hands));
+	size_t found = collect(members, count, rules, by_calls, true, hands);
 
-	deal(hands, collect(members, count, rules, by_calls, hands), new_calls->backend, NEW_CALLS / 2);
-	deal(hands, collect(members, count, rules, false, hands), new_calls->backend + NEW_CALLS / 2, NEW_CALLS / 2);
+	if (!found)
+		found = collect(members, count, rules, by_calls, false, hands);
+	deal(hands, found, new_calls->backend, NEW_CALLS / 2);
+	found = collect(members, count, rules, false, false, hands);
+	deal(hands, found, new_calls->backend + NEW_CALLS / 2, NEW_CALLS / 2);
 	free(hands);
 }
 

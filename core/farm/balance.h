@@ -23,6 +23,7 @@ struct balance_member {
 	uint32_t max_calls; /* 0: no limit */
 	uint8_t load;       /* per cent, as the server reports it */
 	uint8_t full;       /* flags of enum balance_full; on input those of the previous decision */
+	bool over_rate;     /* over its `max_rate`, which the program enforces */
 };
 
 struct balance_rules {

@@ -207,10 +207,10 @@ static bool is_short_of_memory(const struct desired *desired)
 	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
 }
 
-/* The program must find placed calls until they have ended, even if the pool no longer has `balance`. */
+/* The program must find placed calls until they have ended, even if the pool no longer places calls. */
 static bool is_balanced(const struct farm_pool *pool, const struct image *running)
 {
-	return pool->config->balance != BALANCE_HASH || (running->pools[pool->id].balanced && pool->has_placed_calls);
+	return config_places_calls(pool->config) || (running->pools[pool->id].balanced && pool->has_placed_calls);
 }
 
 /* If owners of the pool's slots change, writes all owners into the pool's unused table. */

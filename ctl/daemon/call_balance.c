@@ -33,8 +33,9 @@ struct call_balance {
 	uint32_t maps; /* id of the maps to which all this belongs */
 	uint32_t pool_count, limit;
 	struct pool_balance *pools;
-	uint8_t *full; /* by backend id: flags of enum balance_full */
-	int error;     /* the last error that was logged; 0: none */
+	uint8_t *full;       /* by backend id: flags of enum balance_full */
+	uint32_t *over_time; /* by backend id: when it was last over its max_rate, as clock_seconds(); 0: never */
+	int error;           /* the last error that was logged; 0: none */
 };
 
 static void forget(struct call_balance *balance)
@@ -43,8 +44,10 @@ static void forget(struct call_balance *balance)
 		free(balance->pools[i].members);
 	free(balance->pools);
 	free(balance->full);
+	free(balance->over_time);
 	balance->pools = NULL;
 	balance->full = NULL;
+	balance->over_time = NULL;
 	balance->pool_count = 0;
 }
 
@@ -60,6 +63,7 @@ static void follow_maps(struct call_balance *balance, const struct maps *maps)
 	balance->limit = contract->backends;
 	balance->pools = allocate(contract->pools, sizeof(*balance->pools));
 	balance->full = allocate(contract->backends + 1, sizeof(*balance->full));
+	balance->over_time = allocate(contract->backends + 1, sizeof(*balance->over_time));
 }
 
 /* --- one pool */
@@ -85,6 +89,7 @@ static struct balance_member member_of(const struct call_balance *balance, const
 		.calls = call_estimate(load.sampled, load.placed, true).calls,
 		.max_calls = config_backend_max_calls(pool->config, config),
 		.full = balance->full[backend->id],
+		.over_rate = maps_is_over_rate(daemon->maps, backend->id),
 	};
 }
 
@@ -108,9 +113,9 @@ static uint32_t flags_of(const struct config_pool *config, const struct balance_
 {
 	uint32_t flags = config->refuse_overload ? BALANCE_REFUSES : 0;
 
-	if (config->balance == BALANCE_BOUNDED)
-		return flags | (decision->spills ? BALANCE_MAY_SPILL : 0);
-	return flags | BALANCE_BY_TURN;
+	if (config->balance == BALANCE_LEAST_CALLS || config->balance == BALANCE_ROUND_ROBIN)
+		return flags | BALANCE_BY_TURN;
+	return flags | (decision->spills || config_limits_rate(config) ? BALANCE_MAY_SPILL : 0);
 }
 
 static int write_balance(const struct maps *maps, uint32_t id, struct pool_balance *state, uint32_t flags,
@@ -130,6 +135,21 @@ static int write_balance(const struct maps *maps, uint32_t id, struct pool_balan
 	state->decision = *decision;
 	state->is_known = true;
 	return 0;
+}
+
+/* Sets the rates of all backends: those that are no members may still receive new calls by the table. */
+static void update_rates(struct call_balance *balance, const struct daemon *daemon, const struct farm_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+
+		if (!is_in_maps(daemon->running, backend))
+			continue;
+		maps_set_max_rate(daemon->maps, backend->id,
+			config_backend_max_rate(pool->config, farm_backend_config(pool, backend)));
+		if (maps_is_over_rate(daemon->maps, backend->id))
+			balance->over_time[backend->id] = clock_seconds();
+	}
 }
 
 /* Sets `full` of each member. All other backends of the pool accept what the table gives them. */
@@ -173,7 +193,7 @@ static int update_balanced(struct call_balance *balance, const struct daemon *da
 	return error;
 }
 
-/* The pool no longer has `balance`. */
+/* The owners of the slots receive all new calls. */
 static int update_hash(struct call_balance *balance, const struct daemon *daemon, const struct farm_pool *pool,
 	struct pool_balance *state)
 {
@@ -183,6 +203,7 @@ static int update_hash(struct call_balance *balance, const struct daemon *daemon
 	if (state->written.flags) {
 		error = maps_put_balance(daemon->maps, pool->id, &none);
 		write_full(balance, daemon, pool, NULL, 0);
+		update_rates(balance, daemon, pool);
 	}
 	if (!error)
 		state->written = none;
@@ -209,9 +230,10 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 
 	if (!state->is_known && maps_balance(daemon->maps, pool->id, &state->written))
 		return -EIO;
-	if (pool->config->balance == BALANCE_HASH)
+	if (!config_places_calls(pool->config))
 		return update_hash(balance, daemon, pool, state);
 	count_calls(daemon->maps, pool->id, state);
+	update_rates(balance, daemon, pool);
 	return update_balanced(balance, daemon, pool, state);
 }
 
@@ -220,7 +242,7 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 static bool is_needed(const struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++)
-		if (daemon->farm->config->pools[i].balance != BALANCE_HASH)
+		if (config_places_calls(&daemon->farm->config->pools[i]))
 			return true;
 	return false;
 }
@@ -286,6 +308,12 @@ void call_balance_free(struct call_balance *balance)
 
 /* --- for operators */
 
+static bool is_over_rate(const struct call_balance *balance, uint16_t id)
+{
+	return balance->over_time && id <= balance->limit && balance->over_time[id] &&
+	       clock_seconds() - balance->over_time[id] <= 1;
+}
+
 const char *call_balance_reason(const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend, char text[CALL_BALANCE_TEXT_SIZE])
 {
@@ -298,6 +326,9 @@ const char *call_balance_reason(const struct daemon *daemon, const struct farm_p
 			config_backend_max_calls(pool->config, farm_backend_config(pool, backend)));
 	else if (full & FULL_BOUND)
 		snprintf(text, CALL_BALANCE_TEXT_SIZE, "full (bound %u)", pool->config->bound);
+	else if (is_over_rate(balance, backend->id))
+		snprintf(text, CALL_BALANCE_TEXT_SIZE, "full (max_rate %u)",
+			config_backend_max_rate(pool->config, farm_backend_config(pool, backend)));
 	return text;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes to the maps which backends receive new calls, in pools with `balance` (docs/design/balance.md). These maps do
+/* Writes to the maps which backends receive new calls, in pools that place calls (docs/design/balance.md). These maps do
  * not pass through the plan: they change with each call. */
 #pragma once
 

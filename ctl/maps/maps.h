@@ -114,6 +114,12 @@ void maps_settle_counted_call(
 /* Whether the backend accepts new calls. */
 void maps_set_full(const struct maps *maps, uint32_t backend, bool full);
 
+/* How many new calls per second the backend accepts; 0: no limit. The burst is a quarter of a second. */
+void maps_set_max_rate(const struct maps *maps, uint32_t backend, uint32_t rate);
+
+/* Has the backend just received as many new calls as this rate permits? */
+bool maps_is_over_rate(const struct maps *maps, uint32_t backend);
+
 /* Reads and writes how a pool chooses the backends of new calls. maps_put_new_calls() writes the element of new_calls
  * that the pool does not use, and then makes the pool use it: it changes balance->new_calls. 0 or -errno. */
 int maps_balance(const struct maps *maps, uint32_t pool, struct balance *out);

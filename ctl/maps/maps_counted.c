@@ -173,8 +173,10 @@ int maps_forget_counted(const struct maps *maps, const bool *reassigned)
 
 	for (uint32_t id = 1; id <= maps->contract.backends; id++) {
 		any |= reassigned[id];
-		if (reassigned[id])
+		if (reassigned[id]) {
 			maps_set_full(maps, id, false);
+			maps_set_max_rate(maps, id, 0);
+		}
 	}
 	error = forget_new_calls(maps, reassigned);
 	if (error || !any)
@@ -187,6 +189,26 @@ int maps_forget_counted(const struct maps *maps, const bool *reassigned)
 void maps_set_full(const struct maps *maps, uint32_t backend, bool full)
 {
 	__atomic_store_n(&maps->loads[backend].full, full, __ATOMIC_RELAXED);
+}
+
+#define SECOND UINT64_C(1000000000) /* ns */
+#define RATE_WINDOW (SECOND / 4)
+
+void maps_set_max_rate(const struct maps *maps, uint32_t backend, uint32_t rate)
+{
+	struct surge *surge = &maps->loads[backend].rate;
+
+	__atomic_store_n(&surge->window, RATE_WINDOW, __ATOMIC_RELAXED);
+	__atomic_store_n(&surge->interval, rate ? SECOND / rate : 0, __ATOMIC_RELAXED);
+}
+
+/* As guard_surge_is_over() in the program. */
+bool maps_is_over_rate(const struct maps *maps, uint32_t backend)
+{
+	const struct surge *surge = &maps->loads[backend].rate;
+	uint64_t full = __atomic_load_n(&surge->full, __ATOMIC_RELAXED), now = clock_usec() * 1000;
+
+	return surge->interval && full > now + surge->window && full - now <= surge->window + surge->interval;
 }
 
 int maps_balance(const struct maps *maps, uint32_t pool, struct balance *out)

@@ -442,14 +442,60 @@ Test(balance, the_hash_selects_the_entry_for_a_call_of_a_full_backend)
 	cr_expect_eq(received[3], load_of(3).placed);
 }
 
-Test(balance, full_dead_and_missing_backends_are_skipped)
+Test(balance, full_and_dead_backends_are_skipped)
 {
-	set_balance(BALANCE_BY_TURN, "0234");
+	set_balance(BALANCE_BY_TURN, "2344");
 	set_full(2, true);
 	call_set_alive(&setup, 3, false);
 	for (int i = 0; i < 5; i++)
 		cr_expect_eq(deliver(next_call(false), &invite), 4, "call %d", i);
 	cr_expect_eq(load_of(4).placed, 5);
+}
+
+/* The first half of a sequence of least-calls begins with the backend that has the fewest calls, many times. */
+Test(balance, a_call_that_a_backend_does_not_accept_takes_an_entry_of_the_second_half)
+{
+	struct new_calls list = {0};
+
+	set_balance(BALANCE_BY_TURN, "2");
+	for (int i = 0; i < NEW_CALLS; i++)
+		list.backend[i] = i < NEW_CALLS / 2 ? 2 : 3 + i % 2;
+	put(skel->maps.new_calls, 1, &list);
+	set_full(2, true);
+	for (int i = 0; i < 4; i++)
+		deliver(next_call(false), &invite);
+	cr_expect_eq(load_of(3).placed, 2);
+	cr_expect_eq(load_of(4).placed, 2);
+	get(skel->maps.new_calls, 1, &list);
+	cr_expect_eq(list.turn, 4, "each call takes one turn");
+}
+
+Test(balance, an_entry_without_a_backend_ends_the_search)
+{
+	struct new_calls list = {0};
+
+	set_balance(BALANCE_BY_TURN, "2");
+	memset(list.backend, 0, sizeof(list.backend) / 2);
+	for (int i = NEW_CALLS / 2; i < NEW_CALLS; i++)
+		list.backend[i] = 2;
+	put(skel->maps.new_calls, 1, &list);
+	cr_expect_eq(deliver(next_call(false), &invite), OWNER, "all backends have their max_calls");
+	cr_expect_eq(counters().overload, 1);
+}
+
+Test(balance, backends_share_new_calls_within_their_rates)
+{
+	struct backend_load load = {.rate = {.interval = 60000000000ULL, .window = 60000000000ULL}};
+
+	set_balance(BALANCE_BY_TURN, "234");
+	put(skel->maps.backend_loads, 2, &load);
+	put(skel->maps.backend_loads, 3, &load);
+	for (int i = 0; i < 30; i++)
+		deliver(next_call(false), &invite);
+	cr_expect_eq(load_of(2).placed, 2, "two tokens");
+	cr_expect_eq(load_of(3).placed, 2);
+	cr_expect_eq(load_of(4).placed, 26);
+	cr_expect_eq(counters().overload, 0);
 }
 
 Test(balance, max_rate_limits_new_calls)

@@ -73,7 +73,7 @@ static size_t choose(struct world *world, uint64_t hash, bool *placed)
 		if (!world->members[owner].full || world->decision.all_full)
 			return owner;
 		*placed = true;
-		return world->decision.new_calls.backend[(hash >> 18) % NEW_CALLS] - 1;
+		return world->decision.new_calls.backend[(hash >> 18) % (NEW_CALLS / 2)] - 1;
 	}
 	turn = world->turn++;
 	if (world->turn == NEW_CALLS)
@@ -344,6 +344,53 @@ Test(balance, least_calls_does_not_exceed_max_calls)
 	}
 	cr_expect_gt(world->refused, 0);
 	world_free(world);
+}
+
+/* --- max_rate, which the program enforces */
+
+/* The number of entries of each backend in a half of the sequence. */
+static void count_entries(const struct balance_decision *decision, size_t half, size_t dealt[4])
+{
+	memset(dealt, 0, 4 * sizeof(*dealt));
+	for (size_t i = 0; i < NEW_CALLS / 2; i++)
+		dealt[decision->new_calls.backend[half * (NEW_CALLS / 2) + i]]++;
+}
+
+Test(balance, the_first_half_omits_backends_over_their_rate)
+{
+	struct balance_member members[] = {{.id = 1, .weight = 10, .over_rate = true},
+		{.id = 2, .weight = 10, .calls = 100}, {.id = 3, .weight = 10, .calls = 100}};
+	static const enum balance_method methods[] = {
+		BALANCE_HASH, BALANCE_BOUNDED, BALANCE_LEAST_CALLS, BALANCE_ROUND_ROBIN};
+	struct balance_decision decision;
+	size_t dealt[4];
+
+	for (size_t i = 0; i < COUNT(methods); i++) {
+		const struct balance_rules rules = {.balance = methods[i], .bound = 125};
+
+		balance_decide(members, COUNT(members), &rules, &decision);
+		cr_expect_eq(members[0].full, 0, "the program decides about each call");
+		count_entries(&decision, 0, dealt);
+		cr_expect_eq(dealt[1], 0);
+		cr_expect_eq(dealt[2], dealt[3]);
+		count_entries(&decision, 1, dealt);
+		cr_expect_gt(dealt[1], 600, "it accepts calls again if no new sequence arrives");
+	}
+}
+
+Test(balance, if_all_backends_are_over_their_rates_each_has_its_share)
+{
+	struct balance_member members[] = {
+		{.id = 1, .weight = 10, .over_rate = true}, {.id = 2, .weight = 30, .over_rate = true}};
+	const struct balance_rules rules = {.balance = BALANCE_ROUND_ROBIN};
+	struct balance_decision decision;
+	size_t dealt[4];
+
+	balance_decide(members, COUNT(members), &rules, &decision);
+	count_entries(&decision, 0, dealt);
+	cr_expect_eq(dealt[1], NEW_CALLS / 8);
+	cr_expect_eq(dealt[2], NEW_CALLS / 2 - NEW_CALLS / 8);
+	cr_expect_not(decision.all_full);
 }
 
 /* --- the load that servers report */

@@ -46,6 +46,10 @@ Test(config_keys, balance_and_limits_of_calls)
 		{"a limit of one backend",
 			POOL("balance: round-robin, backends: [{name: b, address: 10.0.0.1, max_calls: 7}]"),
 			"weight: 1, max_calls: 7}\n"},
+		{"rates with the hash",
+			POOL("max_rate: 50, backends: [{name: b, address: 10.0.0.1, max_rate: 7}]")
+				SERVICE("port: 5060"),
+			"max_rate: 50\n    backends:\n      - {name: b, address: 10.0.0.1, weight: 1, max_rate: 7}\n"},
 	};
 	static const struct row faults[] = {
 		{"words and numbers", POOL("balance: random, overload: drop, max_calls: 0, backends: []"),
@@ -60,11 +64,17 @@ Test(config_keys, balance_and_limits_of_calls)
 		{"a limit of one backend in a pool of estimated calls",
 			POOL("balance: bounded, backends: [{name: b, address: 10.0.0.1, max_calls: 7}]"),
 			{"3:9: pool p: 'max_calls' needs balance least-calls or round-robin"}},
+		{"a rate above a million", POOL("max_rate: 1000001, backends: []"),
+			{"3:28: 'max_rate' of pool p must be a whole number from 1 to 1000000, not '1000001'"}},
 		{"TCP", POOL("balance: least-calls, backends: []") SERVICE("port: 5060, protocol: tcp"),
 			{"4:12: service s: pool p has balance least-calls, which needs protocol udp and affinity "
 			 "call-id"}},
 		{"a different affinity", POOL("balance: bounded, backends: []") SERVICE("port: 5060, affinity: source"),
 			{"4:12: service s: pool p has balance bounded, which needs protocol udp and affinity call-id"}},
+		{"the rate of a backend of a TCP service",
+			POOL("backends: [{name: b, address: 10.0.0.1, max_rate: 7}]")
+				SERVICE("port: 5060, protocol: tcp"),
+			{"4:12: service s: pool p has max_rate, which needs protocol udp and affinity call-id"}},
 	};
 
 	check_readings(rows, COUNT(rows));

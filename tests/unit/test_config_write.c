@@ -35,7 +35,7 @@ static bool same_backend(const struct config_backend *a, const struct config_bac
 	return !strcmp(a->name, b->name) && address_equal(&a->address, &b->address) && a->weight == b->weight &&
 	       !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && a->priority == b->priority && a->group == b->group &&
 	       a->ports.first == b->ports.first && a->ports.last == b->ports.last && a->forward == b->forward &&
-	       a->sets_admin == b->sets_admin && a->admin == b->admin;
+	       a->max_rate == b->max_rate && a->sets_admin == b->sets_admin && a->admin == b->admin;
 }
 
 static bool same_pool(const struct config_pool *a, const struct config_pool *b)
@@ -45,9 +45,9 @@ static bool same_pool(const struct config_pool *a, const struct config_pool *b)
 	if (strcmp(a->name, b->name) || a->forward != b->forward || a->min_alive != b->min_alive ||
 		a->record_time != b->record_time || a->drain_timeout != b->drain_timeout ||
 		a->slow_start != b->slow_start || a->balance != b->balance || a->bound != b->bound ||
-		a->max_calls != b->max_calls || a->refuse_overload != b->refuse_overload ||
-		!same_probe(&a->probe, &b->probe) || a->group_count != b->group_count ||
-		a->backend_count != b->backend_count)
+		a->max_calls != b->max_calls || a->max_rate != b->max_rate ||
+		a->refuse_overload != b->refuse_overload || !same_probe(&a->probe, &b->probe) ||
+		a->group_count != b->group_count || a->backend_count != b->backend_count)
 		return false;
 	for (i = 0; i < a->group_count; i++) {
 		if (strcmp(a->groups[i], b->groups[i]))
@@ -230,6 +230,7 @@ static void random_backend(
 	backend->admin = backend->sets_admin ? random_below(state, ADMIN_MAINT + 1) : ADMIN_READY;
 	for (i = 0; i < 6 && random_below(state, 4); i++)
 		backend->mac.byte[i] = random_below(state, 256) & 0xfe;
+	backend->max_rate = random_below(state, 2) * random_below(state, 1000000);
 	backend->hint_count = random_below(state, 3);
 	backend->hints = calloc(backend->hint_count + 1, sizeof(*backend->hints));
 	for (i = 0; i < backend->hint_count; i++)
@@ -257,6 +258,7 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 		pool->bound = 105 + random_below(state, 896);
 	if (config_counts_all_calls(pool))
 		pool->max_calls = random_below(state, 2) * (1 + random_below(state, MAX_COUNTED_CALLS));
+	pool->max_rate = random_below(state, 2) * (1 + random_below(state, 1000000));
 	pool->refuse_overload = random_below(state, 2);
 	random_probe(state, &pool->probe);
 	pool->record_time = random_time(state, 0, 3600000);
@@ -295,7 +297,13 @@ static void random_service(uint64_t *state, struct config_service *service, size
 		service->vips[i] = random_address(state, ++*serial);
 }
 
-/* Only UDP services with the affinity call-id may have pools that count calls. */
+static void reset_rates(struct config_pool *pool)
+{
+	for (size_t i = 0; i < pool->backend_count; i++)
+		pool->backends[i].max_rate = 0;
+}
+
+/* Only UDP services with the affinity call-id may have pools that place calls. */
 static void reset_balance(struct config *config, const struct config_service *service)
 {
 	size_t pools[METHOD_COUNT], count = config_service_pools(service, pools);
@@ -306,6 +314,8 @@ static void reset_balance(struct config *config, const struct config_service *se
 		config->pools[pools[i]].balance = BALANCE_HASH;
 		config->pools[pools[i]].bound = 125;
 		config->pools[pools[i]].max_calls = 0;
+		config->pools[pools[i]].max_rate = 0;
+		reset_rates(&config->pools[pools[i]]);
 	}
 }
 
