@@ -86,7 +86,8 @@ struct config_probe {
 	bool verify; /* verify the certificate */
 	char *ca;    /* file of certificates; NULL: the certificates of the system */
 	struct position ca_position;
-	char *sni; /* the server name to send and verify; NULL: send none, verify the address */
+	char *sni;         /* the server name to send and verify; NULL: send none, verify the address */
+	char *load_header; /* header of the response in which the server reports its load; NULL: none */
 };
 
 /* `passive:`, which observes the responses of the backends to clients. */
@@ -107,10 +108,11 @@ struct config_pool {
 	struct prefix_key outer_source; /* of backends with FORWARD_IPIP; 0 bits: the address of the interface */
 	unsigned int min_alive;         /* per cent, 0 to 100 */
 	enum balance_method balance;
-	unsigned int bound;   /* per cent of the share of a backend; for BALANCE_BOUNDED */
-	uint32_t max_calls;   /* of each backend without its own; 0: no limit */
-	uint32_t max_rate;    /* initial INVITEs per second, as above */
-	bool refuse_overload; /* if all backends are full, new calls are refused with 503 */
+	unsigned int bound;      /* per cent of the share of a backend; for BALANCE_BOUNDED */
+	uint32_t max_calls;      /* of each backend without its own; 0: no limit */
+	uint32_t max_rate;       /* initial INVITEs per second, as above */
+	unsigned int load_limit; /* per cent; 0: none */
+	bool refuse_overload;    /* if all backends are full, new calls are refused with 503 */
 	struct config_probe probe;
 	struct config_passive passive;
 	uint32_t record_time;             /* ms of the recording phase before a slot moves */

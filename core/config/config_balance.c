@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The keys that share load by calls: `balance`, `max_calls`, `max_rate`, `overload`. */
+/* The keys that share load by calls: `balance`, `max_calls`, `max_rate`, `load_limit`, `overload`. */
 #include <netinet/in.h>
 #include "config_private.h"
 
@@ -90,7 +90,7 @@ bool config_limits_rate(const struct config_pool *pool)
 
 bool config_places_calls(const struct config_pool *pool)
 {
-	return pool->balance != BALANCE_HASH || config_limits_rate(pool);
+	return pool->balance != BALANCE_HASH || pool->load_limit || config_limits_rate(pool);
 }
 
 bool config_counts_all_calls(const struct config_pool *pool)
@@ -114,7 +114,7 @@ static void name_cause(const struct config_pool *pool, char text[NAME_SIZE])
 	if (pool->balance != BALANCE_HASH)
 		snprintf(text, NAME_SIZE, "balance %s", config_balance_name(pool->balance));
 	else
-		snprintf(text, NAME_SIZE, "max_rate");
+		snprintf(text, NAME_SIZE, "%s", pool->load_limit ? "load_limit" : "max_rate");
 }
 
 static void check_service(const struct config_service *service, const struct config_pool *pool, struct faults *faults)

@@ -76,6 +76,7 @@ static void copy_probe_texts(struct config_probe *probe)
 	probe->user = config_copy_text(probe->user);
 	probe->ca = config_copy_text(probe->ca);
 	probe->sni = config_copy_text(probe->sni);
+	probe->load_header = config_copy_text(probe->load_header);
 }
 
 struct config *config_copy(const struct config *config)
@@ -121,6 +122,7 @@ static void free_pool(struct config_pool *pool)
 	free(pool->probe.user);
 	free(pool->probe.ca);
 	free(pool->probe.sni);
+	free(pool->probe.load_header);
 }
 
 void config_free(struct config *config)

@@ -224,6 +224,17 @@ const struct key config_pool_keys[] = {
 		.usual = "no limit",
 		.help = "New calls (initial INVITEs) of each backend per second. Further ones go to other backends. "
 			"Needs services with `protocol: udp` and `affinity: call-id`."},
+	{.name = "load_limit",
+		.read = config_read_u32,
+		.write = config_write_limit,
+		MEMBER(load_limit),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = 100,
+		.usual = "no limit",
+		.help = "In per cent. A backend that reports this load or more receives no new calls until its load "
+			"is 2 % lower. Backends report their load in heartbeats (`load`) or in the response to a probe "
+			"(`load_header`). Needs services with `protocol: udp` and `affinity: call-id`."},
 	{.name = "overload",
 		.read = config_read_overload,
 		.write = config_write_overload,

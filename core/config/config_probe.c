@@ -72,6 +72,11 @@ static bool uses_sip(const void *object)
 	return !is_known(object) || config_probe_is_sip(object);
 }
 
+static bool uses_options(const void *object)
+{
+	return !is_known(object) || ((const struct config_probe *)object)->type == PROBE_OPTIONS;
+}
+
 static bool uses_tls(const void *object)
 {
 	return !is_known(object) || has_tls(object);
@@ -80,6 +85,7 @@ static bool uses_tls(const void *object)
 static const struct key_condition not_for_none = {probes, "not for type none"};
 static const struct key_condition only_with_port = {uses_port, "not for types none and icmp"};
 static const struct key_condition only_sip = {uses_sip, "only for types options and register"};
+static const struct key_condition only_options = {uses_options, "only for type options"};
 static const struct key_condition only_tls = {
 	uses_tls, "only for type tls, and for options and register with transport tls"};
 
@@ -268,6 +274,16 @@ static void read_sni(struct reader *reader, const struct node *value, void *obje
 	read_valid_text(reader, value, object, host_name_is_valid);
 }
 
+static bool header_is_valid(const char *name) /* a token: RFC 3261, section 25.1 */
+{
+	return *name && strlen(name) < NAME_SIZE && config_is_printable(name) && !strpbrk(name, " \"(),/:;<=>?@[\\]{}");
+}
+
+static void read_header(struct reader *reader, const struct node *value, void *object)
+{
+	read_valid_text(reader, value, object, header_is_valid);
+}
+
 /* --- the table */
 
 #define MEMBER(name) .member = offsetof(struct config_probe, name)
@@ -407,6 +423,15 @@ const struct key config_probe_keys[] = {
 		.words = reader_truth_words,
 		.condition = &only_tls,
 		.help = "Whether the certificate of the backend is verified."},
+	{.name = "load_header",
+		.read = read_header,
+		.write = config_write_text,
+		MEMBER(load_header),
+		.expected = "the name of a SIP header, such as X-Load",
+		.usual = "none",
+		.condition = &only_options,
+		.help = "Header of the response in which the server reports its load, 0 to 100 (`load_limit` of the "
+			"pool)."},
 	{},
 };
 

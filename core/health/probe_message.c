@@ -216,6 +216,19 @@ unsigned int probe_message_check(
 	return code;
 }
 
+int probe_message_load(const char *header, const char *response, size_t length)
+{
+	struct span rest = {response, response + length}, line;
+	long load;
+
+	while (span_take_line(&rest, &line) && line.at < line.end)
+		if (span_take_name(&line, header, NULL)) {
+			load = span_number(line);
+			return load <= 100 ? load : -1;
+		}
+	return -1;
+}
+
 /* --- Streams */
 
 /* Reads the headers and the blank line. Returns the value of Content-Length, or 0 if the header is missing; -EAGAIN if

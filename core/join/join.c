@@ -19,7 +19,9 @@ struct heartbeat {
 	uint64_t ms;        /* time of arrival; 0: none has arrived */
 	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the daemon started, and `ms` is the time of
 			       this start */
-	uint64_t excused;   /* last time at which the balancer could not receive heartbeats; 0: it always could */
+	bool has_load;
+	uint8_t load;     /* per cent */
+	uint64_t excused; /* last time at which the balancer could not receive heartbeats; 0: it always could */
 };
 
 /* Each second of the window has its own entry. */
@@ -175,7 +177,8 @@ static bool record_heartbeat(
 	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
 {
 	make_room(join, backend->id);
-	join->heard[backend->id] = (struct heartbeat){.ms = ms, .signed_at = command->signed_at};
+	join->heard[backend->id] = (struct heartbeat){
+		.ms = ms, .signed_at = command->signed_at, .has_load = command->load >= 0, .load = command->load};
 	return set_silent(backend, false);
 }
 
@@ -185,6 +188,16 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	uint64_t heard = backend->id < join->limit ? join->heard[backend->id].ms : 0;
 
 	return heard && ms > heard ? ms - heard : 0;
+}
+
+int join_load(const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
+{
+	const struct heartbeat *heard = backend->id < join->limit ? &join->heard[backend->id] : NULL;
+
+	if (!heard || !heard->has_load || !has_joined(backend) ||
+		silence(join, backend, ms) >= farm->config->join.node_timeout)
+		return JOIN_NO_LOAD;
+	return heard->load;
 }
 
 /* The part of the backend's silence in which the balancer could have received heartbeats. */

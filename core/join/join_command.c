@@ -50,6 +50,14 @@ static bool set_weight(struct join_command *command, const char *value)
 	return command->weight >= 0 && command->weight <= MAX_WEIGHT;
 }
 
+static bool set_load(struct join_command *command, const char *value)
+{
+	struct span digits = {value, value + strlen(value)};
+
+	command->load = span_number(digits);
+	return command->load >= 0 && command->load <= 100;
+}
+
 static bool set_prefix(struct join_command *command, const char *value)
 {
 	return !prefix_parse(value, &command->ban.prefix);
@@ -94,6 +102,7 @@ static const struct member {
 	{"name", set_name, "1 to 63 of the characters A-Z a-z 0-9 . _ -", OF_ALL},
 	{"address", set_address, "the address of a host", OF_BACKENDS},
 	{"weight", set_weight, "a number from 0 to 1000", OF_BACKENDS},
+	{"load", set_load, "a number from 0 to 100", OF_BACKENDS},
 	{"prefix", set_prefix, "an address, or a network such as 203.0.113.0/24", OF_GUARD},
 	{"for", set_time, "a time such as 90s, 10m or 2h", OF_GUARD},
 	{"service", set_service, "the name of a service", OF_GUARD},
@@ -118,10 +127,15 @@ static bool set_member(struct join_command *command, const char *name, const cha
 		return !command->fault.status;
 	}
 	command->fault = join_answer(400,
-		"unknown member '%.40s': the members are action, pool, name, address, weight, prefix, for, service and "
-		"reason",
+		"unknown member '%.40s': the members are action, pool, name, address, weight, load, prefix, for, "
+		"service and reason",
 		name);
 	return false;
+}
+
+static bool is_number(const char *name)
+{
+	return !strcmp(name, "weight") || !strcmp(name, "load");
 }
 
 static void read_json(struct span text, struct join_command *command)
@@ -138,10 +152,10 @@ static void read_json(struct span text, struct join_command *command)
 		name = json_object_iter_key(i);
 		value = json_object_iter_value(i);
 		snprintf(number, sizeof(number), "%lld", json_integer_value(value));
-		if (json_is_string(value) && strcmp(name, "weight"))
+		if (json_is_string(value) && !is_number(name))
 			set_member(command, name, json_string_value(value));
 		else
-			set_member(command, name, json_is_integer(value) && !strcmp(name, "weight") ? number : "");
+			set_member(command, name, json_is_integer(value) && is_number(name) ? number : "");
 	}
 	json_decref(json);
 }
@@ -217,7 +231,7 @@ void join_command_read(const struct join_request *request, uint64_t signed_at, s
 {
 	static const struct address none;
 
-	*command = (struct join_command){.weight = JOIN_NOT_GIVEN, .signed_at = signed_at};
+	*command = (struct join_command){.weight = JOIN_NOT_GIVEN, .load = JOIN_NOT_GIVEN, .signed_at = signed_at};
 	(request->is_json ? read_json : read_parameters)(request->text, command);
 	if (!command->fault.status)
 		check_members(command);

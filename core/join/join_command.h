@@ -23,6 +23,7 @@ struct join_command {
 	char name[NAME_SIZE];
 	struct address address; /* not given: all zero */
 	int weight;             /* not given: JOIN_NOT_GIVEN */
+	int load;               /* per cent; as above */
 	struct join_ban ban;    /* of the last three actions */
 	unsigned int seen;      /* a bit for each member of the request */
 	uint64_t signed_at;

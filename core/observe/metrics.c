@@ -384,6 +384,7 @@ static const struct row backend_rows[] = {
 	BACKEND_ROW(migrating_slots, releasing, 0, "direction", "releasing"),
 	BACKEND_ROW(calls, calls, 0, NULL, NULL),
 	BACKEND_ROW(calls_error, calls_error, 0, NULL, NULL),
+	BACKEND_ROW(load, load, 0, NULL, NULL),
 	BACKEND_ROW(tracked_calls, tracked_calls, 0, NULL, NULL),
 	BACKEND_ROW(tracked_connections, connections, 0, NULL, NULL),
 	BACKEND_ROW(probes, passed, 0, "result", "passed"),
@@ -405,7 +406,7 @@ static void put_backend_row(struct text *text, const struct metrics *metrics, co
 		uint64_t value = *(const uint64_t *)((const char *)backend + row->member);
 		bool is_call = row->metric == METRIC_backend_calls || row->metric == METRIC_backend_calls_error;
 
-		if (is_call && !backend->calls_known)
+		if ((is_call && !backend->calls_known) || (row->metric == METRIC_backend_load && !backend->load_known))
 			continue;
 		if (row->divisor && value)
 			put_real(text, row->metric, labels_of(backend, row->label), (double)value / row->divisor);

@@ -72,6 +72,7 @@ enum metric_type {
 		"Slots that migrate; direction: gaining, losing or releasing")                                         \
 	X(backend_calls, GAUGE, "pool, backend", "Live calls, counted or estimated from a sample")                     \
 	X(backend_calls_error, GAUGE, "pool, backend", "Error of the estimate of live calls (95 per cent); 0: exact")  \
+	X(backend_load, GAUGE, "pool, backend", "Load that the server reports, per cent")                              \
 	X(backend_tracked_calls, GAUGE, "pool, backend", "Calls that are tracked during a migration")                  \
 	X(backend_tracked_connections, GAUGE, "pool, backend", "TCP connections that are tracked during a migration")  \
 	X(backend_probes, COUNTER, "pool, backend, result", "Health probes; result: passed or failed")                 \
@@ -137,8 +138,9 @@ struct metrics_backend {
 	char pool[NAME_SIZE], name[NAME_SIZE];
 	enum backend_state state;
 	double share; /* 0 to 1 */
-	uint64_t passive_down, weight, gaining, losing, releasing, calls, calls_error, tracked_calls, connections;
+	uint64_t passive_down, weight, gaining, losing, releasing, calls, calls_error, load, tracked_calls, connections;
 	bool calls_known; /* else no metric of calls */
+	bool load_known;  /* else no metric of the load */
 	uint64_t passed, failed, latency_last, latency_mean, latency_p95;
 	struct backend_traffic traffic;
 	struct backend_return returned;

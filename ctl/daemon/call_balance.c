@@ -9,6 +9,7 @@
 #include "core/base/memory.h"
 #include "core/farm/call_estimate.h"
 #include "core/farm/owners.h"
+#include "ctl/daemon/join/join_listener.h"
 #include "ctl/maps/clock.h"
 #include "log.h"
 
@@ -77,17 +78,28 @@ static bool is_in_maps(const struct image *running, const struct farm_backend *b
 	       !strcmp(record->pool, backend->record.pool);
 }
 
+int call_balance_load(const struct daemon *daemon, const struct farm_backend *backend)
+{
+	const struct backend_record *record = &backend->record;
+	int heartbeat = join_listener_load(daemon->join_listener, backend);
+	int probe = probes_load(daemon->probes, record->pool, record->name, &record->address);
+
+	return heartbeat > probe ? heartbeat : probe;
+}
+
 static struct balance_member member_of(const struct call_balance *balance, const struct daemon *daemon,
 	const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct maps_load load = maps_load(daemon->maps, backend->id);
 	const struct config_backend *config = farm_backend_config(pool, backend);
+	int reported = pool->config->load_limit ? call_balance_load(daemon, backend) : -1;
 
 	return (struct balance_member){
 		.id = backend->id,
 		.weight = farm_backend_weight(backend),
 		.calls = call_estimate(load.sampled, load.placed, true).calls,
 		.max_calls = config_backend_max_calls(pool->config, config),
+		.load = reported > 0 ? reported : 0,
 		.full = balance->full[backend->id],
 		.over_rate = maps_is_over_rate(daemon->maps, backend->id),
 	};
@@ -112,10 +124,11 @@ static struct balance_member *collect(
 static uint32_t flags_of(const struct config_pool *config, const struct balance_decision *decision)
 {
 	uint32_t flags = config->refuse_overload ? BALANCE_REFUSES : 0;
+	bool spills = decision->spills || config->load_limit || config_limits_rate(config);
 
 	if (config->balance == BALANCE_LEAST_CALLS || config->balance == BALANCE_ROUND_ROBIN)
 		return flags | BALANCE_BY_TURN;
-	return flags | (decision->spills || config_limits_rate(config) ? BALANCE_MAY_SPILL : 0);
+	return flags | (spills ? BALANCE_MAY_SPILL : 0);
 }
 
 static int write_balance(const struct maps *maps, uint32_t id, struct pool_balance *state, uint32_t flags,
@@ -174,7 +187,8 @@ static bool is_unchanged(const struct pool_balance *state, const struct balance_
 static int update_balanced(struct call_balance *balance, const struct daemon *daemon, const struct farm_pool *pool,
 	struct pool_balance *state)
 {
-	const struct balance_rules rules = {.balance = pool->config->balance, .bound = pool->config->bound};
+	const struct balance_rules rules = {
+		.balance = pool->config->balance, .bound = pool->config->bound, .load_limit = pool->config->load_limit};
 	struct balance_decision decision = state->decision;
 	size_t count;
 	struct balance_member *members = collect(balance, daemon, pool, &count);
@@ -324,6 +338,9 @@ const char *call_balance_reason(const struct daemon *daemon, const struct farm_p
 	if (full & FULL_MAX_CALLS)
 		snprintf(text, CALL_BALANCE_TEXT_SIZE, "full (max_calls %u)",
 			config_backend_max_calls(pool->config, farm_backend_config(pool, backend)));
+	else if (full & FULL_LOAD)
+		snprintf(text, CALL_BALANCE_TEXT_SIZE, "full (load %d, load_limit %u)",
+			call_balance_load(daemon, backend), pool->config->load_limit);
 	else if (full & FULL_BOUND)
 		snprintf(text, CALL_BALANCE_TEXT_SIZE, "full (bound %u)", pool->config->bound);
 	else if (is_over_rate(balance, backend->id))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes to the maps which backends receive new calls, in pools that place calls (docs/design/balance.md). These maps do
- * not pass through the plan: they change with each call. */
+/* Writes to the maps which backends receive new calls, in pools that place calls (docs/design/balance.md). These maps
+ * do not pass through the plan: they change with each call. */
 #pragma once
 
 #include <jansson.h>
@@ -18,6 +18,9 @@ int call_balance_update(struct call_balance *balance, struct daemon *daemon);
 
 /* The plan step PLAN_COUNTED_CALLS has changed sequences in the maps: the next update writes all of them again. */
 void call_balance_invalidate(struct call_balance *balance);
+
+/* The load that the backend reports in heartbeats or in responses to probes, per cent: the higher one; -1: none. */
+int call_balance_load(const struct daemon *daemon, const struct farm_backend *backend);
 
 /* Why the backend receives no new calls although it is up: "full (max_calls 400)"; "" if there is no such reason. */
 #define CALL_BALANCE_TEXT_SIZE 64

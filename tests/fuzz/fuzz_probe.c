@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(strlen(status) >= 3 && strlen(status) < sizeof(status));
 		assert(memmem(copy, size, "0000000000000001", 16) && memmem(copy, size, "0000000000000002", 16));
 	}
+	assert(probe_message_load("X-Load", copy, size) >= -1 && probe_message_load("X-Load", copy, size) <= 100);
 	probe_echo_matches(&message.ids, false, data, size);
 	probe_echo_matches(&message.ids, true, data, size);
 	free(copy);

@@ -3,7 +3,9 @@
 """A server that joins a pool and sends heartbeats, by SIP or by HTTP, until it is stopped. Prints a
 line for each heartbeat: "ok TEXT", or "lost REASON" if it was refused or not answered within 3 s.
 
-usage: heartbeats.py sip|http BALANCER PORT SECRET POOL NAME ADDRESS INTERVAL
+usage: heartbeats.py sip|http BALANCER PORT SECRET POOL NAME ADDRESS INTERVAL [LOAD-FILE]
+
+Each heartbeat reports the load in LOAD-FILE; none while the file is empty.
 """
 import hashlib
 import hmac
@@ -13,9 +15,16 @@ import socket
 import sys
 import time
 
-way, balancer, port, secret, pool, name, address, interval = sys.argv[1:]
+way, balancer, port, secret, pool, name, address, interval = sys.argv[1:9]
 port = int(port)
 count = 0
+
+
+def load():
+    if len(sys.argv) < 10:
+        return ""
+    with open(sys.argv[9]) as file:
+        return file.read().strip()
 
 
 def sign(now, text):
@@ -28,6 +37,7 @@ def sip(action):
     count += 1
     now = int(time.time())
     text = f"action={action};{' ' * (count % 97)} pool={pool}; name={name}; address={address}"
+    text += f"; load={load()}" if load() else ""
     message = (
         f"OPTIONS sip:lb SIP/2.0\r\nVia: SIP/2.0/UDP px;rport;branch=z9hG4bK{count}\r\nMax-Forwards: 70\r\n"
         f"From: <sip:px>;tag=1\r\nTo: <sip:lb>\r\nCall-ID: {name}{count}\r\nCSeq: 1 OPTIONS\r\n"
@@ -45,7 +55,10 @@ def post(action):
     global count
     count += 1
     now = int(time.time())
-    body = json.dumps({"action": action, "pool": pool, "name": name, "address": address}) + " " * (count % 97)
+    members = {"action": action, "pool": pool, "name": name, "address": address}
+    if load():
+        members["load"] = int(load())
+    body = json.dumps(members) + " " * (count % 97)
     connection = http.client.HTTPConnection(balancer, port, timeout=3)
     headers = {"X-Sipxdp-Time": str(now), "X-Sipxdp-Signature": sign(now, body)}
     connection.request("POST", "/", body, headers)

@@ -49,7 +49,7 @@ static const char base[] =
 	"address: "
 	"10.0.0.31, port: 5090},\n"
 	"      {name: o2, address: 10.0.0.32}]}\n"
-	"  - {name: third, balance: bounded, backends: []}\n";
+	"  - {name: third, balance: bounded, probe: {type: options, port: 5060, load_header: X-Load}, backends: []}\n";
 
 struct change {
 	const struct key *keys; /* the table of the key */
@@ -120,6 +120,8 @@ static const struct change changes[] = {
 		"pool third: bound 150, was 125", NULL},
 	{config_pool_keys, "max_calls", "balance: least-calls", "balance: least-calls, max_calls: 400",
 		"pool others: max_calls 400, was none", NULL},
+	{config_pool_keys, "load_limit", "slow_start: 0s", "slow_start: 0s\n    load_limit: 90",
+		"pool proxies: load_limit 90, was none", NULL},
 	{config_pool_keys, "max_rate", "slow_start: 0s", "slow_start: 0s\n    max_rate: 50",
 		"pool proxies: max_rate 50, was none", NULL},
 	{config_pool_keys, "overload", "slow_start: 0s", "slow_start: 0s\n    overload: refuse",
@@ -182,6 +184,8 @@ static const struct change changes[] = {
 	{config_probe_keys, "user", "user: a}", "user: b}", "pool proxies: probe user b, was a", NULL},
 	{config_probe_keys, "ca", "ca: /a,", "ca: /b,", "pool proxies: probe ca '/b', was '/a'", NULL},
 	{config_probe_keys, "sni", "sni: a.", "sni: b.", "pool proxies: probe sni b.example.net, was a.example.net",
+		NULL},
+	{config_probe_keys, "load_header", "X-Load", "X-Busy", "pool third: probe load_header X-Busy, was X-Load",
 		NULL},
 	{config_probe_keys, "verify", "verify: true", "verify: false", "pool proxies: probe verify false, was true",
 		NULL},

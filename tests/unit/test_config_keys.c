@@ -46,6 +46,7 @@ Test(config_keys, balance_and_limits_of_calls)
 		{"a limit of one backend",
 			POOL("balance: round-robin, backends: [{name: b, address: 10.0.0.1, max_calls: 7}]"),
 			"weight: 1, max_calls: 7}\n"},
+		{"a limit of the load", POOL("load_limit: 90, backends: []") SERVICE("port: 5060"), "load_limit: 90\n"},
 		{"rates with the hash",
 			POOL("max_rate: 50, backends: [{name: b, address: 10.0.0.1, max_rate: 7}]")
 				SERVICE("port: 5060"),
@@ -66,6 +67,11 @@ Test(config_keys, balance_and_limits_of_calls)
 			{"3:9: pool p: 'max_calls' needs balance least-calls or round-robin"}},
 		{"a rate above a million", POOL("max_rate: 1000001, backends: []"),
 			{"3:28: 'max_rate' of pool p must be a whole number from 1 to 1000000, not '1000001'"}},
+		{"a load above 100", POOL("load_limit: 101, backends: []"),
+			{"3:30: 'load_limit' of pool p must be a whole number from 1 to 100, not '101'"}},
+		{"a load limit of a TCP service",
+			POOL("load_limit: 90, backends: []") SERVICE("port: 5060, protocol: tcp"),
+			{"4:12: service s: pool p has load_limit, which needs protocol udp and affinity call-id"}},
 		{"TCP", POOL("balance: least-calls, backends: []") SERVICE("port: 5060, protocol: tcp"),
 			{"4:12: service s: pool p has balance least-calls, which needs protocol udp and affinity "
 			 "call-id"}},

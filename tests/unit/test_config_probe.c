@@ -34,6 +34,8 @@ Test(config_probe, valid_values)
 			EMPTY("probe: {type: tls, via: vip, port: 0, interval: 2s, timeout: 1s, fall: 3, rise: 2, "
 			      "verify: true}"),
 			"type: tls\n    backends"},
+		{"a header with the load", EMPTY("probe: {type: options, port: 5060, load_header: X-Load}"),
+			"load_header: X-Load\n"},
 		{"keys of tls", EMPTY("probe: {type: tls, ca: /a b, sni: A.b, verify: false}"),
 			"ca: '/a b'\n      sni: A.b\n      verify: false\n"},
 		{"codes", EMPTY("probe: {type: options, ok_codes: [100, 1xx, 486, 699, 486]}"),
@@ -89,6 +91,11 @@ Test(config_probe, invalid_values)
 			{"4:6: 'ca' of the probe of pool p: only for type tls, and for options and register with "
 			 "transport tls",
 				"5:7: 'sni'", "6:10: 'verify'"}},
+		{"a header with the load in other responses", PROBE("register, load_header: X-Load"),
+			{"3:68: 'load_header' of the probe of pool p: only for type options; remove it"}},
+		{"an invalid header", PROBE("options, load_header: 'X-Load:'"),
+			{"3:69: 'load_header' of the probe of pool p must be the name of a SIP header, such as X-Load, "
+			 "not 'X-Load:'"}},
 		{"numbers and words", PROBE("tcp, via: both,\n port: 65536,\n fall: 0,\n rise: 101"),
 			{"3:57: 'via' of the probe of pool p must be 'vip' or 'address', not 'both'",
 				"4:8: from 0 to 65535",

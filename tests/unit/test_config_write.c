@@ -19,7 +19,7 @@ static bool same_probe(const struct config_probe *a, const struct config_probe *
 	       a->rise == b->rise && !memcmp(a->ok_codes, b->ok_codes, sizeof(a->ok_codes)) &&
 	       same_text(a->from, b->from) && same_text(a->request_uri, b->request_uri) &&
 	       same_text(a->user, b->user) && a->verify == b->verify && same_text(a->ca, b->ca) &&
-	       same_text(a->sni, b->sni);
+	       same_text(a->sni, b->sni) && same_text(a->load_header, b->load_header);
 }
 
 static bool same_backend(const struct config_backend *a, const struct config_backend *b)
@@ -45,7 +45,7 @@ static bool same_pool(const struct config_pool *a, const struct config_pool *b)
 	if (strcmp(a->name, b->name) || a->forward != b->forward || a->min_alive != b->min_alive ||
 		a->record_time != b->record_time || a->drain_timeout != b->drain_timeout ||
 		a->slow_start != b->slow_start || a->balance != b->balance || a->bound != b->bound ||
-		a->max_calls != b->max_calls || a->max_rate != b->max_rate ||
+		a->max_calls != b->max_calls || a->max_rate != b->max_rate || a->load_limit != b->load_limit ||
 		a->refuse_overload != b->refuse_overload || !same_probe(&a->probe, &b->probe) ||
 		a->group_count != b->group_count || a->backend_count != b->backend_count)
 		return false;
@@ -205,6 +205,8 @@ static void random_probe(uint64_t *state, struct config_probe *probe)
 		probe->request_uri = strdup("sip:'%20'@example.net?a=b");
 		probe->user = strdup("*'~!");
 	}
+	if (probe->type == PROBE_OPTIONS && random_below(state, 2))
+		probe->load_header = strdup("X-Load'%");
 	if (tls && random_below(state, 2)) {
 		probe->ca = random_text(state, "/", 100);
 		probe->sni = strdup("No.Example.NET");
@@ -259,6 +261,7 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 	if (config_counts_all_calls(pool))
 		pool->max_calls = random_below(state, 2) * (1 + random_below(state, MAX_COUNTED_CALLS));
 	pool->max_rate = random_below(state, 2) * (1 + random_below(state, 1000000));
+	pool->load_limit = random_below(state, 2) * random_below(state, 101);
 	pool->refuse_overload = random_below(state, 2);
 	random_probe(state, &pool->probe);
 	pool->record_time = random_time(state, 0, 3600000);
@@ -315,6 +318,7 @@ static void reset_balance(struct config *config, const struct config_service *se
 		config->pools[pools[i]].bound = 125;
 		config->pools[pools[i]].max_calls = 0;
 		config->pools[pools[i]].max_rate = 0;
+		config->pools[pools[i]].load_limit = 0;
 		reset_rates(&config->pools[pools[i]]);
 	}
 }

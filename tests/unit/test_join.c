@@ -77,6 +77,37 @@ static void go(struct join_world *world, const struct step *steps, size_t count)
 
 #define PX4 "pool=proxies; name=px4"
 
+static int load_of_px4(struct join_world *world)
+{
+	const struct farm_backend *backend = farm_find_backend(farm_find_pool(world->farm, "proxies"), "px4");
+
+	return join_load(world->join, world->farm, backend, world->ms);
+}
+
+Test(join, the_load_of_a_server)
+{
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	cr_expect_eq(load_of_px4(&world), JOIN_NO_LOAD);
+	cr_expect_not(join_say(&world, "action=heartbeat; " PX4 "; load=95").changed, "the farm does not contain it");
+	cr_expect_eq(load_of_px4(&world), 95);
+	join_say(&world, "action=heartbeat; " PX4 "; load=0");
+	cr_expect_eq(load_of_px4(&world), 0);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14; load=80");
+	world.ms += 9000;
+	look(&world);
+	cr_expect_eq(load_of_px4(&world), 80, "it stays until the next heartbeat");
+	world.ms += 1000;
+	look(&world);
+	cr_expect_eq(load_of_px4(&world), JOIN_NO_LOAD, "after node_timeout it is too old");
+	join_say(&world, "action=heartbeat; " PX4 "; load=70");
+	join_say(&world, "action=heartbeat; " PX4);
+	cr_expect_eq(load_of_px4(&world), JOIN_NO_LOAD, "the last heartbeat has no load");
+	join_end(&world);
+}
+
 Test(join, life_of_a_server)
 {
 	static const struct step steps[] = {

@@ -163,7 +163,7 @@ static void check_readings(const struct reading *rows, size_t count)
 Test(join_request, json)
 {
 	static const struct reading rows[] = {
-		{"all", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1000}", 200, "joined"},
+		{"all", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1000, \"load\": 100}", 200, "joined"},
 		{"IPv6",
 			"{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"a\", \"address\": \"2001:db8::1\"}",
 			200, "joined"},
@@ -193,6 +193,9 @@ Test(join_request, json)
 			"weight must"},
 		{"weight as text", "{\"action\": \"start\", " MEMBERS ", \"weight\": \"1\"}", 400, "weight must be"},
 		{"a fractional weight", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1.0}", 400, "weight must be"},
+		{"a load above the maximum", "{\"action\": \"start\", " MEMBERS ", \"load\": 101}", 400,
+			"load must be a number from 0 to 100"},
+		{"load as text", "{\"action\": \"start\", " MEMBERS ", \"load\": \"1\"}", 400, "load must be"},
 		{"name as number", "{\"action\": \"stop\", \"pool\": \"proxies\", \"name\": 4}", 400, "name must be 1"},
 		{"name with a blank", "{\"action\": \"stop\", \"pool\": \"proxies\", \"name\": \"px 4\"}", 400,
 			"name must be 1 to 63"},
@@ -212,13 +215,14 @@ Test(join_request, json)
 Test(join_request, parameters)
 {
 	static const struct reading rows[] = {
-		{"all", "action=start; " WORDS "; weight=2", 200, "joined"},
+		{"all", "action=start; " WORDS "; weight=2; load=0", 200, "joined"},
 		{"no blanks", "action=start;pool=proxies;name=px4;address=2001:db8::14", 200, "joined"},
 		{"blanks", " action = start ;\tpool= proxies; name =px4;address=10.0.0.14; ", 400, "unknown member ''"},
 		{"nothing", "", 400, "action is missing"},
 		{"twice", "action=start; " WORDS "; name=px5", 400, "name is given twice"},
 		{"no value", "action=start; " WORDS "; weight", 400, "weight must be a number from 0 to 1000"},
 		{"weight", "action=start; " WORDS "; weight=0x1", 400, "weight must be a number from 0 to 1000"},
+		{"load", "action=start; " WORDS "; load=99%", 400, "load must be a number from 0 to 100"},
 		{"unknown", "action=start; " WORDS "; q=1", 400, "unknown member 'q'"},
 		{"very long",
 			"action=start; pool=0123456789012345678901234567890123456789012345678901234567890123456789"

@@ -250,6 +250,36 @@ Test(probe_message, only_the_response_to_this_request_counts)
 	}
 }
 
+Test(probe_message, the_load_in_a_response)
+{
+	static const struct {
+		const char *headers;
+		int load;
+	} rows[] = {
+		{"X-Load: 42\r\n", 42},
+		{"x-load : 0\r\n", 0},
+		{"Server: a\r\nX-LOAD:100\r\n", 100},
+		{"X-Load: 12\r\nX-Load: 13\r\n", 12},
+		{"X-Load: 101\r\n", -1},
+		{"X-Load: -1\r\n", -1},
+		{"X-Load: 42 %\r\n", -1},
+		{"X-Load:\r\n", -1},
+		{"X-Load: 99999999999999999999\r\n", -1},
+		{"X-Loads: 42\r\n", -1},
+		{"", -1},
+		{"Content-Length: 12\r\n\r\nX-Load: 42\r\n", -1},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[512], *copy;
+		int length = snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\n%s\r\n", rows[i].headers);
+
+		copy = copy_of(text, length);
+		cr_expect_eq(probe_message_load("X-Load", copy, length), rows[i].load, "%s", rows[i].headers);
+		free(copy);
+	}
+}
+
 /* A response is truncated at each byte. It counts as soon as the last of the three headers is complete. */
 Test(probe_message, truncated_responses)
 {

@@ -213,6 +213,7 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 {
 	const struct call_estimate calls = counted_calls_of(daemon, pool, backend);
 	const struct backend_record *record = &backend->record;
+	const int load = call_balance_load(daemon, backend);
 	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:o}",
 		"pool", record->pool, "name", record->name, "address", maps_report_address(&record->address), "weight",
 		record->weight, "priority", backend->priority, "forward", config_forward_name(backend->forward),
@@ -227,6 +228,7 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 		json_object_set_new(object, "port", json_integer(backend->port));
 	if (backend->forward == FORWARD_NAT)
 		json_object_set_new(object, "returned", maps_report_returned(daemon->maps, backend->id));
+	json_object_set_new(object, "load", load < 0 ? json_null() : json_integer(load));
 	add_to(object, maps_report_calls(&calls));
 	add_to(object, load_json(daemon, backend, counts));
 	add_to(object, latency_json(daemon, record));

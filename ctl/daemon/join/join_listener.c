@@ -213,6 +213,11 @@ void join_listener_mark_silent(const struct join_listener *listener, struct farm
 	join_copy_silence(listener->join, farm, listening_clock_now());
 }
 
+int join_listener_load(const struct join_listener *listener, const struct farm_backend *backend)
+{
+	return join_load(listener->join, listener->daemon->farm, backend, listening_clock_now());
+}
+
 /* --- setup and cleanup */
 
 int join_listener_new(struct join_listener **out, struct daemon *daemon, void (*changed)(void *data), void *data)

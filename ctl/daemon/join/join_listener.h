@@ -22,6 +22,9 @@ bool join_listener_check_silence(struct join_listener *listener);
 /* Marks the silent backends in a farm that is not in use yet. */
 void join_listener_mark_silent(const struct join_listener *listener, struct farm *farm);
 
+/* The load that a backend reports in its heartbeats: join_load(). */
+int join_listener_load(const struct join_listener *listener, const struct farm_backend *backend);
+
 /* The reason why the configured address is unusable; NULL: it is usable. */
 const char *join_listener_fault(const struct join_listener *listener);
 

@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/guard/activity.h"
 #include "core/observe/metrics.h"
+#include "ctl/daemon/call_balance.h"
 #include "ctl/daemon/capture/capture_sender.h"
 #include "ctl/daemon/control/report.h"
 #include "ctl/daemon/log.h"
@@ -82,6 +83,7 @@ static void collect_backend(const struct daemon *daemon, const struct farm_pool 
 	struct metrics_backend *out;
 	const struct call_counts tracked = tracked_calls_of(daemon->calls, daemon, backend->id);
 	const struct call_estimate calls = counted_calls_of(daemon, pool, backend);
+	const int load = call_balance_load(daemon, backend);
 
 	metrics->backends = array_grow(metrics->backends, metrics->backend_count, sizeof(*metrics->backends));
 	out = &metrics->backends[metrics->backend_count++];
@@ -98,6 +100,8 @@ static void collect_backend(const struct daemon *daemon, const struct farm_pool 
 	out->calls = calls.calls;
 	out->calls_error = calls.error;
 	out->calls_known = calls.known;
+	out->load = load < 0 ? 0 : load;
+	out->load_known = load >= 0;
 	out->tracked_calls = tracked.calls;
 	out->connections = tracked.connections;
 	collect_probes(daemon, record, out);

@@ -34,6 +34,8 @@ struct prober {
 	uint64_t listened;      /* the same in ms of listening_clock_now() */
 	const char *awaited;    /* name of the event for which the current probe waits; NULL: no probe is running */
 	struct probe_message message; /* of the last probe */
+	int load;                     /* in the last response that passed, per cent; -1: none */
+	uint64_t load_time;           /* start of that probe, ms of listening_clock_now() */
 	int fd;                       /* -1: none */
 	bool by_path;                 /* the socket belongs to probe_path.h */
 	uint32_t events;              /* epoll(7) events for which the probe waits */

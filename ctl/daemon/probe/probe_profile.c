@@ -16,7 +16,8 @@ static bool probe_equal(const struct config_probe *a, const struct config_probe 
 	       a->interval == b->interval && a->timeout == b->timeout && a->fall == b->fall && a->rise == b->rise &&
 	       a->verify == b->verify && memcmp(a->ok_codes, b->ok_codes, sizeof(a->ok_codes)) == 0 &&
 	       text_equal(a->from, b->from) && text_equal(a->request_uri, b->request_uri) &&
-	       text_equal(a->user, b->user) && text_equal(a->ca, b->ca) && text_equal(a->sni, b->sni);
+	       text_equal(a->user, b->user) && text_equal(a->ca, b->ca) && text_equal(a->sni, b->sni) &&
+	       text_equal(a->load_header, b->load_header);
 }
 
 static char *copy_text(const char *text)
@@ -51,6 +52,7 @@ struct profile *probe_profile_get(struct probes *probes, const struct config_pro
 	profile->probe.user = copy_text(probe->user);
 	profile->probe.ca = copy_text(probe->ca);
 	profile->probe.sni = copy_text(probe->sni);
+	profile->probe.load_header = copy_text(probe->load_header);
 	LIST_INSERT_HEAD(&probes->profiles, profile, entry);
 	return profile;
 }
@@ -64,6 +66,7 @@ static void free_profile(struct profile *profile)
 	free(profile->probe.user);
 	free(profile->probe.ca);
 	free(profile->probe.sni);
+	free(profile->probe.load_header);
 	free(profile);
 }
 

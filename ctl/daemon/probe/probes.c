@@ -111,6 +111,14 @@ const char *probe_response_name(const struct prober *prober)
 	}
 }
 
+static void take_load(struct prober *prober, const char *message, size_t length)
+{
+	const char *header = prober->profile->probe.load_header;
+
+	prober->load = header ? probe_message_load(header, message, length) : -1;
+	prober->load_time = prober->listened;
+}
+
 void probe_take_message(struct prober *prober, const char *message, size_t length)
 {
 	char status[PROBE_STATUS_SIZE];
@@ -118,10 +126,12 @@ void probe_take_message(struct prober *prober, const char *message, size_t lengt
 
 	if (code < 200) /* provisional, or not a response to this probe */
 		return;
-	if (config_has_code(prober->profile->probe.ok_codes, code))
+	if (config_has_code(prober->profile->probe.ok_codes, code)) {
+		take_load(prober, message, length);
 		probe_pass(prober);
-	else
+	} else {
 		probe_fail(prober, "%s", status);
+	}
 }
 
 /* --- the start of a probe */
@@ -210,6 +220,7 @@ static struct prober *make_prober(struct probes *probes, const struct probe_targ
 
 	prober->probes = probes;
 	prober->fd = -1;
+	prober->load = -1;
 	memcpy(prober->pool, target->pool, NAME_SIZE);
 	memcpy(prober->name, target->name, NAME_SIZE);
 	health_begin(&prober->state, target->seed, &target->latency);
@@ -352,6 +363,18 @@ const struct health_state *probes_health(
 	const struct prober *prober = find(probes, pool, name);
 
 	return prober && address_equal(&prober->route.address, address) ? &prober->state : NULL;
+}
+
+#define LOAD_INTERVALS 3
+
+int probes_load(const struct probes *probes, const char *pool, const char *name, const struct address *address)
+{
+	const struct prober *prober = find(probes, pool, name);
+
+	if (!prober || !address_equal(&prober->route.address, address) || !prober->profile->probe.load_header ||
+		listening_clock_now() - prober->load_time > LOAD_INTERVALS * (uint64_t)prober->profile->probe.interval)
+		return -1;
+	return prober->load;
 }
 
 void probes_probe_now(struct probes *probes, const char *pool, const char *name)

@@ -46,6 +46,10 @@ void probes_probe_now(struct probes *probes, const char *pool, const char *name)
 const struct health_state *probes_health(
 	const struct probes *probes, const char *pool, const char *name, const struct address *address);
 
+/* The load that a backend reports in its responses, per cent; -1 if it reports none, or if the last report is older
+ * than three intervals. */
+int probes_load(const struct probes *probes, const char *pool, const char *name, const struct address *address);
+
 /* --- probe_targets.c: the probes of a farm */
 
 /* Sets the targets from a farm. Call it after the farm or the routes to its backends have changed. */
