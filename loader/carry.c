@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "bpf/abi_calls.h"
 #include "carry.h"
@@ -21,6 +22,7 @@ struct carry {
 	uint32_t slots;                              /* of the new maps */
 	struct old_map calls, transactions, counted; /* fd < 0: the map does not exist, or is not needed */
 	int new_calls, new_transactions, new_counted;
+	struct backend_load *loads;       /* [backend_count] of the new maps; NULL: not readable */
 	uint32_t since;                   /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
 	uint32_t copied, failed, present; /* tracked calls of this run; `present`: in the new map after the run */
 	uint32_t counted_failed;          /* counted calls of this run that could not be copied */
@@ -113,6 +115,22 @@ static void open_tracked(const struct pins *pins, struct carry *carry)
 	old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions"), NULL); /* since ABI 4 */
 }
 
+static size_t loads_size(const struct carry *carry)
+{
+	return carry->backend_count * sizeof(*carry->loads);
+}
+
+/* Without these numbers, the daemon adds them up with its first reading of the map. */
+static void open_loads(const struct pins *pins, struct carry *carry)
+{
+	int fd = pins_get(pins, PINS_NEXT, "backend_loads");
+	void *loads = mmap(NULL, loads_size(carry), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	carry->loads = loads == MAP_FAILED ? NULL : loads;
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Maps before ABI 7 have no counted calls. */
 static void open_counted(const struct pins *pins, struct carry *carry)
 {
@@ -121,6 +139,7 @@ static void open_counted(const struct pins *pins, struct carry *carry)
 	if (fd < 0)
 		return;
 	carry->new_counted = pins_get(pins, PINS_NEXT, "counted_calls");
+	open_loads(pins, carry);
 	if (old_map_open(&carry->counted, fd, NULL))
 		output_warning("the counted calls cannot be read: calls that `balance` has placed may move");
 }
@@ -153,6 +172,8 @@ void carry_end(struct carry *carry)
 	close_map(&carry->calls, carry->new_calls);
 	close_map(&carry->transactions, carry->new_transactions);
 	close_map(&carry->counted, carry->new_counted);
+	if (carry->loads)
+		munmap(carry->loads, loads_size(carry));
 	free(carry->migrating);
 	free(carry->pools);
 	free(carry->backends);
@@ -212,17 +233,33 @@ static void put_transaction(struct carry *carry, const struct tracked_key *key, 
 		bpf_map_update_elem(carry->new_transactions, key, &transaction, BPF_ANY);
 }
 
-/* The number of slots may differ. The daemon adds up the numbers of calls in backend_loads. */
+/* Adds a live call to the numbers of its backend, or subtracts it. */
+static void add_load(const struct carry *carry, const struct tracked_call *call, int32_t calls)
+{
+	struct backend_load *load;
+
+	if (!carry->loads || call->ended || call->backend >= carry->backend_count)
+		return;
+	load = &carry->loads[call->backend];
+	__atomic_fetch_add(call->placed ? &load->placed : &load->sampled, calls, __ATOMIC_RELAXED);
+}
+
+/* The number of slots may differ. */
 static void put_counted(struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct tracked_key new_key = {.hash = key->hash, .pool = key->pool, .slot = key->hash & (carry->slots - 1)};
-	struct tracked_call call = {0}, newer;
+	struct tracked_call call = {0}, there = {.ended = 1};
 
 	old_map_copy(&carry->counted, value, of_call, (char *)&call);
 	if (!is_kept(carry, carry->pools, key, call.backend, call.seen) ||
-		(!bpf_map_lookup_elem(carry->new_counted, &new_key, &newer) && is_newer(&newer, &call)))
+		(!bpf_map_lookup_elem(carry->new_counted, &new_key, &there) && is_newer(&there, &call)))
 		return;
-	carry->counted_failed += bpf_map_update_elem(carry->new_counted, &new_key, &call, BPF_ANY) != 0;
+	if (bpf_map_update_elem(carry->new_counted, &new_key, &call, BPF_ANY)) {
+		carry->counted_failed++;
+		return;
+	}
+	add_load(carry, &there, -1);
+	add_load(carry, &call, 1);
 }
 
 typedef void visit_entry(struct carry *carry, const struct tracked_key *key, const char *value);

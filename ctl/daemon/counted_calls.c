@@ -166,8 +166,8 @@ static int32_t correction(int32_t found, int32_t before, int32_t after, int32_t 
 	return 0;
 }
 
-/* New maps, for example after an upgrade, contain calls, but no numbers yet. Therefore the first reading corrects them
- * at once. */
+/* The numbers of new maps, for example after an upgrade, may be wrong by the calls that changed while the loader copied
+ * them. Therefore the first reading corrects them at once. */
 static void finish(struct counted_calls *calls, const struct maps *maps)
 {
 	for (uint32_t id = 1; id <= calls->limit; id++) {
@@ -207,8 +207,7 @@ static void sweep(struct counted_calls *calls, const struct maps *maps)
 	}
 }
 
-/* The loader copies calls to the next maps without changing the numbers. Therefore the first reading must come after
- * that. */
+/* The loader copies calls to the next maps. The first reading must come after that. */
 void counted_calls_sweep(struct counted_calls *calls, struct daemon *daemon)
 {
 	const struct maps *maps = daemon->maps;
