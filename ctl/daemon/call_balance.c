@@ -17,9 +17,14 @@
 #define IDLE_USEC 1000000 /* otherwise */
 #define WARNING_SECONDS 60
 
+/* How long the program remembers a transaction, in seconds: 8 s, and a part of a second at both ends. */
+#define PREPARATION_SECONDS 9
+
 /* The state of a pool, by its id. */
 struct pool_balance {
-	bool is_known; /* `written` is the content of the map */
+	bool is_known;   /* `written` is the content of the map */
+	bool is_by_hash; /* the pool has not placed calls until now */
+	uint32_t begins; /* when the pool begins to place calls, as clock_seconds() */
 	struct balance written;
 	struct balance_decision decision; /* the sequence in the maps */
 	struct balance_member *members;   /* the input of the decision */
@@ -222,7 +227,27 @@ static int update_hash(struct call_balance *balance, const struct daemon *daemon
 	if (!error)
 		state->written = none;
 	state->is_known = false;
+	state->is_by_hash = true;
 	return error;
+}
+
+/* Before a pool begins to place calls, the program only remembers the transactions of new calls. Otherwise it would
+ * treat the retransmission of an earlier INVITE as a new call. */
+static int prepare(const struct maps *maps, const struct farm_pool *pool, struct pool_balance *state)
+{
+	static const struct new_calls none;
+	struct balance next = {.flags = BALANCE_MAY_SPILL, .new_calls = state->written.new_calls};
+
+	state->is_known = false;
+	return state->written.flags == next.flags ? 0 : maps_put_new_calls(maps, pool->id, &next, &none);
+}
+
+static bool is_in_preparation(struct pool_balance *state)
+{
+	if (state->is_by_hash)
+		state->begins = clock_seconds() + PREPARATION_SECONDS;
+	state->is_by_hash = false;
+	return clock_seconds() < state->begins;
 }
 
 static void count_calls(const struct maps *maps, uint32_t id, struct pool_balance *state)
@@ -246,6 +271,8 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 		return -EIO;
 	if (!config_places_calls(pool->config))
 		return update_hash(balance, daemon, pool, state);
+	if (is_in_preparation(state))
+		return prepare(daemon->maps, pool, state);
 	count_calls(daemon->maps, pool->id, state);
 	update_rates(balance, daemon, pool);
 	return update_balanced(balance, daemon, pool, state);

@@ -26,6 +26,13 @@ received() {
 	sip_seen "$1" | awk '$1 == "INVITE" { print $2 }' | sort -u | wc -l
 }
 
+# sent TIMES CALLS: have the servers received the INVITEs of so many calls at least so many times?
+sent() {
+	local backend
+	[ "$(for backend in "${LAB_BACKENDS[@]}"; do sip_seen "$backend"; done |
+		awk -v times="$1" '$1 == "INVITE" && ++seen[$2] == times { calls++ } END { print calls + 0 }')" -ge "$2" ]
+}
+
 # now: milliseconds of a clock that only advances.
 now() {
 	awk '{ print int($1 * 1000) }' /proc/uptime
@@ -118,4 +125,18 @@ begin
 send unlimited 5090
 check "calls succeed" lab_wait unlimited 60
 is "... the servers have received all" "$(($(received px1) + $(received px2) + $(received px3) - before[px1] - before[px2] - before[px3]))" $CALLS
+
+# --- a pool begins to place calls
+
+for backend in "${LAB_BACKENDS[@]}"; do
+	lab_stop "$backend" KILL || true
+	sip_answer "$backend" "$backend" "$LAB_VIP" silent
+done
+sip_client silent client "$LAB_CLIENT" call 30 100 -p 5095
+check "30 INVITEs arrive" wait_for 10 sent 1 30
+configure 'balance: round-robin' 8192
+check "a reload sets balance: round-robin" lab_ctl reload
+check "the client repeats each INVITE" wait_for 20 sent 4 30
+is "... each one reaches the same server" "$(sip_strays)" ""
+lab_stop silent KILL || true
 tap_end
