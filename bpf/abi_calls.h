@@ -112,6 +112,8 @@ enum balance_flags {
 				  call then takes an entry of new_calls that its hash selects */
 	BALANCE_REFUSES = 4,   /* if no backend accepts a new call, the answer is 503; otherwise the owner of the slot
 				  receives the call */
+	BALANCE_COUNTS = 8,    /* a call that the owner of its slot receives also becomes a placed call, so that the
+				  number of calls is exact */
 };
 
 struct balance {

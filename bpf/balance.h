@@ -129,6 +129,8 @@ static __always_inline __u32 balance_choose(struct flow *flow)
 			balance_count(pool, BALANCE_OVERLOAD);
 			flow->refused = balance->flags & BALANCE_REFUSES ? REFUSED_OVERLOAD : 0;
 		}
+	} else if (balance->flags & BALANCE_COUNTS) {
+		backend = flow->backend;
 	}
 	if (!backend && !flow->refused)
 		track_transaction(flow, flow->backend);

@@ -53,8 +53,8 @@ const struct key config_limit_keys[] = {
 			"kernel forgets the call that has been silent longest. A call takes about 150 bytes."},
 	{LIMIT(counted_calls, read_limit, MIN_COUNTED_CALLS, MAX_COUNTED_CALLS),
 		.help = "Maximum number of calls that can be counted at the same time: one of 64 calls, and every call "
-			"with `balance: least-calls` or `round-robin`. When the map is full, new calls are not "
-			"counted. A call takes about 150 bytes."},
+			"with `balance: least-calls`, `round-robin` or `max_calls`. When the map is full, new calls "
+			"are not counted. A call takes about 150 bytes."},
 	{LIMIT(guarded_sources, read_limit, MIN_GUARDED_SOURCES, MAX_GUARDED_SOURCES),
 		.help = "Maximum number of sources whose packets the guard can limit at the same time. With more "
 			"sources, the guard forgets some of them. A source takes 64 bytes."},

@@ -90,22 +90,14 @@ bool config_limits_rate(const struct config_pool *pool)
 
 bool config_places_calls(const struct config_pool *pool)
 {
-	return pool->balance != BALANCE_HASH || pool->load_limit || config_limits_rate(pool);
+	return pool->balance != BALANCE_HASH || pool->load_limit || config_limits_calls(pool) ||
+	       config_limits_rate(pool);
 }
 
 bool config_counts_all_calls(const struct config_pool *pool)
 {
-	return pool->balance == BALANCE_LEAST_CALLS || pool->balance == BALANCE_ROUND_ROBIN;
-}
-
-/* With `hash` and `bounded`, the balancer knows only an estimate of the calls. */
-static void check_pool(const struct config_pool *pool, struct faults *faults)
-{
-	if (config_limits_calls(pool) && !config_counts_all_calls(pool))
-		faults_add(faults, pool->position,
-			"pool %s: 'max_calls' needs balance least-calls or round-robin, because the calls of other "
-			"pools are only estimated",
-			pool->name);
+	return pool->balance == BALANCE_LEAST_CALLS || pool->balance == BALANCE_ROUND_ROBIN ||
+	       config_limits_calls(pool);
 }
 
 /* Names the first key because of which the pool chooses backends. */
@@ -113,6 +105,8 @@ static void name_cause(const struct config_pool *pool, char text[NAME_SIZE])
 {
 	if (pool->balance != BALANCE_HASH)
 		snprintf(text, NAME_SIZE, "balance %s", config_balance_name(pool->balance));
+	else if (config_limits_calls(pool))
+		snprintf(text, NAME_SIZE, "max_calls");
 	else
 		snprintf(text, NAME_SIZE, "%s", pool->load_limit ? "load_limit" : "max_rate");
 }
@@ -131,8 +125,6 @@ static void check_service(const struct config_service *service, const struct con
 
 void config_check_balance(const struct config *config, struct faults *faults)
 {
-	for (size_t i = 0; i < config->pool_count; i++)
-		check_pool(&config->pools[i], faults);
 	for (size_t i = 0; i < config->service_count; i++) {
 		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
 

@@ -212,8 +212,8 @@ const struct key config_pool_keys[] = {
 		.min = 1,
 		.max = MAX_COUNTED_CALLS,
 		.usual = "no limit",
-		.help = "Live calls of each backend from which on new calls go to other backends. Needs `balance: "
-			"least-calls` or `round-robin`, which count every call."},
+		.help = "Live calls of each backend from which on new calls go to other backends. Every call of the "
+			"pool is counted. Needs services with `protocol: udp` and `affinity: call-id`."},
 	{.name = "max_rate",
 		.read = config_read_u32,
 		.write = config_write_limit,

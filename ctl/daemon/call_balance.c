@@ -133,6 +133,8 @@ static uint32_t flags_of(const struct config_pool *config, const struct balance_
 
 	if (config->balance == BALANCE_LEAST_CALLS || config->balance == BALANCE_ROUND_ROBIN)
 		return flags | BALANCE_BY_TURN;
+	if (config_limits_calls(config))
+		return flags | BALANCE_MAY_SPILL | BALANCE_COUNTS;
 	return flags | (spills ? BALANCE_MAY_SPILL : 0);
 }
 

@@ -33,6 +33,12 @@ are_level() {
 	lab_ctl --json backend list | jq -e "all(.[]; (.calls - $1 | fabs) <= 1)"
 }
 
+# flags_are FLAGS: enum balance_flags of the pool in the maps.
+flags_are() {
+	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/balances |
+		jq -e ".[0].formatted.value.flags == $1"
+}
+
 # seen: the number of calls that each server has received, as "20 px1 20 px2 20 px3".
 seen() {
 	sip_owners | cut -d' ' -f2 | sort | uniq -c | xargs
@@ -125,4 +131,17 @@ configure 'min_alive: 10' 8192
 check "a reload changes to balance: hash" lab_ctl reload
 check "... the calls succeed" lab_wait last 60
 is "... and stay where they are" "$(sip_strays)" ""
+
+# --- a limit with the hash
+
+configure $'max_calls: 4\noverload: refuse' 8192
+check "a reload sets max_calls with balance: hash" lab_ctl reload
+check "... which the program applies" wait_for 15 flags_are 14
+sip_client hash client "$LAB_CLIENT" maybe-refused 30 10 -d 6000 -p 5095
+check "the servers become full" wait_for 20 eval '[ "$(lab_ctl --json backend list |
+	jq -c "[.[].reason]")" = "[\"full (max_calls 4)\",\"full (max_calls 4)\",\"full (max_calls 4)\"]" ]'
+is "... the numbers are exact" "$(field px1 .calls_error)" 0
+check "the calls succeed or are refused" lab_wait hash 60
+is "no call has moved" "$(sip_strays)" ""
+check "no calls remain" wait_for 10 have 0
 tap_end

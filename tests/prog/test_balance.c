@@ -403,6 +403,26 @@ Test(balance, a_hint_takes_precedence_and_does_not_move_the_call)
 
 /* --- backends that accept no new calls */
 
+Test(balance, calls_of_the_owner_are_counted_exactly_if_the_pool_limits_them)
+{
+	char call[32];
+
+	strcpy(call, next_call(false));
+	set_balance(BALANCE_MAY_SPILL | BALANCE_COUNTS, "2");
+	cr_expect_eq(deliver(call, &invite), OWNER);
+	cr_expect_eq(deliver(next_call(true), &invite), OWNER, "a call of the sample, too");
+	cr_expect_eq(deliver(next_call(false), &options), OWNER);
+	cr_expect_eq(load_of(OWNER).placed, 2);
+	cr_expect_eq(load_of(OWNER).sampled, 0);
+	set_full(OWNER, true);
+	cr_expect_eq(deliver(next_call(false), &invite), 2);
+	cr_expect_eq(deliver(call, &invite), OWNER, "a retransmission");
+	cr_expect_eq(deliver(call, &info), OWNER);
+	cr_expect_eq(deliver(call, &bye), OWNER);
+	cr_expect_eq(load_of(OWNER).placed, 1);
+	cr_expect_eq(load_of(2).placed, 1);
+}
+
 Test(balance, only_new_calls_of_a_full_backend_move)
 {
 	char before[32], after[32];

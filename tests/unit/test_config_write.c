@@ -258,8 +258,7 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 	pool->balance = random_below(state, 4);
 	if (pool->balance == BALANCE_BOUNDED)
 		pool->bound = 105 + random_below(state, 896);
-	if (config_counts_all_calls(pool))
-		pool->max_calls = random_below(state, 2) * (1 + random_below(state, MAX_COUNTED_CALLS));
+	pool->max_calls = random_below(state, 2) * (1 + random_below(state, MAX_COUNTED_CALLS));
 	pool->max_rate = random_below(state, 2) * (1 + random_below(state, 1000000));
 	pool->load_limit = random_below(state, 2) * random_below(state, 101);
 	pool->refuse_overload = random_below(state, 2);
