@@ -495,9 +495,8 @@ Test(balance, an_entry_without_a_backend_ends_the_search)
 	struct new_calls list = {0};
 
 	set_balance(BALANCE_BY_TURN, "2");
-	memset(list.backend, 0, sizeof(list.backend) / 2);
-	for (int i = NEW_CALLS / 2; i < NEW_CALLS; i++)
-		list.backend[i] = 2;
+	for (int i = 0; i < NEW_CALLS; i++)
+		list.backend[i] = i < NEW_CALLS / 2 ? 0 : 2;
 	put(skel->maps.new_calls, 1, &list);
 	cr_expect_eq(deliver(next_call(false), &invite), OWNER, "all backends have their max_calls");
 	cr_expect_eq(counters().overload, 1);
@@ -568,6 +567,11 @@ Test(balance, without_room_anywhere_new_calls_are_refused)
 	cr_expect_eq(deliver(call, &again), 2, "a new attempt");
 	cr_expect_eq(deliver(next_call(false), &options), OWNER);
 	cr_expect_eq(counters().overload, 2);
+	set_full(2, true);
+	strcpy(call, next_call(true));
+	cr_expect_eq(deliver(call, &invite), 0);
+	cr_expect_eq(entry_of(call).backend, 0, "a refused call of the sample is not counted");
+	cr_expect_eq(load_of(OWNER).sampled, 0);
 }
 
 Test(balance, a_refused_call_does_not_count)
