@@ -92,7 +92,7 @@ Test(config_probe, invalid_values)
 			 "transport tls",
 				"5:7: 'sni'", "6:10: 'verify'"}},
 		{"a header with the load in other responses", PROBE("register, load_header: X-Load"),
-			{"3:68: 'load_header' of the probe of pool p: only for type options; remove it"}},
+			{"3:70: 'load_header' of the probe of pool p: only for type options; remove it"}},
 		{"an invalid header", PROBE("options, load_header: 'X-Load:'"),
 			{"3:69: 'load_header' of the probe of pool p must be the name of a SIP header, such as X-Load, "
 			 "not 'X-Load:'"}},

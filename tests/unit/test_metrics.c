@@ -28,6 +28,8 @@ static struct metrics_backend backends[] = {
 		.calls = 640,
 		.calls_error = 539,
 		.calls_known = true,
+		.load = 95,
+		.load_known = true,
 		.traffic = {.packets = UINT64_MAX, .initial_invite = 4}},
 	{.pool = "proxies",
 		.name = "px2",
