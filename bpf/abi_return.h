@@ -49,7 +49,47 @@ struct passive_state {
 	} of[PASSIVE_METHODS];
 };
 
+/* setups: hash, hash of the Call-ID -> struct setup. The sampled calls (call_is_sampled()) with message counters and
+ * the Call-ID as key, whose initial INVITE a backend with `forward: nat` has received. The program adds entries and
+ * updates them; only the daemon deletes them. While the map is full, further calls are not measured. */
+#define SETUPS 16384
+
+/* The events of a call whose times are measured. Each is the first response of its kind. */
+enum setup_event {
+	SETUP_RESPONSE, /* any response */
+	SETUP_STATUS,   /* the caller learns the state of the call: any response except 100, 401 and 407 (RFC 6076,
+			   section   4.3: Session Request Delay) */
+	SETUP_ANSWER,   /* 2xx */
+	SETUP_EVENTS,
+};
+
+#define SETUP_BIT(event) (1U << (event))
+#define SETUP_FINAL SETUP_BIT(SETUP_EVENTS) /* a final response has arrived */
+
+struct setup {
+	__u64 invited; /* ns of CLOCK_MONOTONIC: time of the INVITE */
+	__u32 backend; /* id */
+	__u32 events;  /* those that have happened: bits by enum setup_event, and SETUP_FINAL */
+};
+
+/* service_setup_times, backend_setup_times: arrays by id of struct setup_times. The times between the INVITE and each
+ * event, of the sampled calls. They are not per CPU, because a sampled call changes them at most three times. */
+#define SETUP_LIMITS 16
+#define SETUP_LIMIT(i) (1000ULL << (i)) /* us: 1 ms to 32.768 s */
+
+struct setup_times {
+	struct {
+		__u64 usec;                     /* sum of the times */
+		__u64 bucket[SETUP_LIMITS + 1]; /* calls whose time is above limit i - 1, and not above limit i */
+	} of[SETUP_EVENTS];
+};
+
+/* unanswered_calls: array by backend id of a number: the sampled calls to which the backend has not responded within
+ * 32 s (timer B of RFC 3261, section 17.1.1.2). Only the daemon writes it. */
+
 _Static_assert(sizeof(struct backend_return) == BACKEND_RETURN_COUNT * 8, "backend_return");
 _Static_assert(PASSIVE_CODES <= 256, "codes");
 _Static_assert(sizeof(struct passive_rule) == 32, "passive_rule");
 _Static_assert(sizeof(struct passive_state) == 48, "passive_state");
+_Static_assert(sizeof(struct setup) == 16, "setup");
+_Static_assert(sizeof(struct setup_times) == SETUP_EVENTS * (SETUP_LIMITS + 2) * 8, "setup_times");

@@ -4,6 +4,7 @@
 
 #include "flow.h"
 #include "maps.h"
+#include "setup.h"
 
 /* `forwarded` is the action that forward() has chosen: XDP_TX or XDP_REDIRECT. */
 static __always_inline int finish_action(enum verdict_action action, int forwarded)
@@ -103,7 +104,9 @@ static __always_inline int finish(const struct flow *flow)
 	finish_count_verdict(verdict);
 	if (flow->has_service)
 		finish_count_service(flow->service, flow->length, flow->message);
-	if (flow->action != XDP_PASS && verdict != VERDICT_nat_out)
+	if (flow->action != XDP_PASS && verdict != VERDICT_nat_out) {
 		finish_count_backend(flow->backend, flow->length, flow->message);
+		setup_sent(flow);
+	}
 	return finish_verdict(verdict, flow->action);
 }

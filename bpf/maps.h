@@ -311,6 +311,35 @@ struct {
 	__type(value, struct passive_state);
 } passive_states SEC(".maps");
 
+/* The sampled calls that are being set up, the times of their responses, and their number without a response. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SETUPS);
+	__type(key, __u64);
+	__type(value, struct setup);
+} setups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_SERVICES);
+	__type(key, __u32);
+	__type(value, struct setup_times);
+} service_setup_times SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct setup_times);
+} backend_setup_times SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} unanswered_calls SEC(".maps");
+
 /* The active observers of packets, their counters, and the records of the packets that they select. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

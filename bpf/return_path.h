@@ -100,6 +100,8 @@ static __always_inline void return_judge(struct xdp_md *ctx, const struct return
 /* Updates all counters of a packet. */
 __noinline int return_record(struct xdp_md *ctx, const struct returned *r)
 {
+	__u32 code;
+
 	if (!r || dry_run)
 		return 0;
 	finish_count(&service_return, r->service, r->length, r->message, SERVICE_COUNTER_COUNT);
@@ -107,6 +109,9 @@ __noinline int return_record(struct xdp_md *ctx, const struct returned *r)
 		BACKEND_RETURN_COUNT);
 	if (r->flags & NAT_PASSIVE && return_is_result(r->message))
 		return_judge(ctx, r);
+	code = r->message - SERVICE_COUNTER_invite_100;
+	if (code < RETURN_CODES && call_is_sampled(r->call))
+		setup_respond(r->call, code, r->service, r->backend);
 	return 0;
 }
 

@@ -12,7 +12,18 @@ static bool have_decreased(const struct passive_totals *before, const struct pas
 		if (totals->state.of[method].finals < before->state.of[method].finals ||
 			totals->state.of[method].failures < before->state.of[method].failures)
 			return true;
-	return totals->invites < before->invites || totals->responses < before->responses;
+	return totals->invites < before->invites || totals->responses < before->responses ||
+	       totals->unanswered < before->unanswered;
+}
+
+static struct passive_mark mark_of(const struct passive_totals *totals, enum passive_method method, uint64_t now)
+{
+	return (struct passive_mark){
+		.time = now,
+		.finals = totals->state.of[method].finals,
+		.failures = totals->state.of[method].failures,
+		.unanswered = method == PASSIVE_INVITE ? totals->unanswered : 0,
+	};
 }
 
 static void begin(struct passive_history *history, const struct passive_totals *totals, uint64_t now)
@@ -21,8 +32,7 @@ static void begin(struct passive_history *history, const struct passive_totals *
 	for (int method = 0; method < PASSIVE_METHODS; method++) {
 		history->of[method].old_run = totals->state.of[method].run;
 		for (size_t i = 0; i < PASSIVE_MARKS; i++)
-			history->of[method].marks[i] = (struct passive_mark){
-				now, totals->state.of[method].finals, totals->state.of[method].failures};
+			history->of[method].marks[i] = mark_of(totals, method, now);
 	}
 }
 
@@ -39,9 +49,11 @@ static const struct passive_mark *window_start(const struct passive_series *seri
 static void update_window(struct passive_series *series, const struct passive_mark *sample, uint64_t window)
 {
 	const struct passive_mark *start = window_start(series, window, sample->time);
+	uint64_t unanswered = sample->unanswered - start->unanswered;
 
-	series->finals = sample->finals - start->finals;
-	series->failures = sample->failures - start->failures;
+	series->lost = unanswered < PASSIVE_UNANSWERED_SAMPLE ? 0 : unanswered * CALL_SAMPLE;
+	series->finals = sample->finals - start->finals + series->lost;
+	series->failures = sample->failures - start->failures + series->lost;
 	if (sample->time - series->marks[series->newest].time < window / (PASSIVE_MARKS - 1))
 		return;
 	series->newest = (series->newest + 1) % PASSIVE_MARKS;
@@ -67,6 +79,13 @@ static void update_silence(struct passive_history *history, const struct passive
 	}
 }
 
+/* Ignores the INVITEs that the backend received before this history, for example before it went down. */
+static void forget_unanswered(struct passive_series *series, uint64_t unanswered)
+{
+	for (size_t i = 0; i < PASSIVE_MARKS; i++)
+		series->marks[i].unanswered = unanswered;
+}
+
 void passive_sample(struct passive_history *history, const struct passive_totals *totals,
 	const struct config_passive *config, uint64_t now)
 {
@@ -74,15 +93,17 @@ void passive_sample(struct passive_history *history, const struct passive_totals
 		begin(history, totals, now);
 		return;
 	}
+	if (now - history->begun < PASSIVE_TIMEOUT)
+		forget_unanswered(&history->of[PASSIVE_INVITE], totals->unanswered);
 	for (int method = 0; method < PASSIVE_METHODS; method++) {
-		uint64_t finals = totals->state.of[method].finals, failures = totals->state.of[method].failures;
+		const struct passive_mark mark = mark_of(totals, method, now);
 
-		if (finals - failures >
+		if (mark.finals - mark.failures >
 			history->totals.state.of[method].finals - history->totals.state.of[method].failures) {
 			history->of[method].worked = now;
 			history->of[method].old_run = 0;
 		}
-		update_window(&history->of[method], &(struct passive_mark){now, finals, failures}, config->window);
+		update_window(&history->of[method], &mark, config->window);
 	}
 	update_silence(history, totals, now);
 	history->totals = *totals;
@@ -250,7 +271,10 @@ const char *passive_text(
 		snprintf(text, PASSIVE_TEXT_SIZE, "%u responses to %s in a row failed", config->fall, method);
 		break;
 	case PASSIVE_SHARE:
-		snprintf(text, PASSIVE_TEXT_SIZE, "%" PRIu64 " of %" PRIu64 " responses to %s failed within %u s",
+		snprintf(text, PASSIVE_TEXT_SIZE,
+			series->lost ? "about %" PRIu64 " of %" PRIu64
+				       " %s requests failed or had no response within %u s"
+				     : "%" PRIu64 " of %" PRIu64 " responses to %s failed within %u s",
 			series->failures, series->finals, method, config->window / 1000);
 		break;
 	case PASSIVE_UNANSWERED:

@@ -10,11 +10,13 @@
 #include "core/farm/farm.h"
 #include "core/guard/rules.h"
 #include "metrics.h"
+#include "setup_summary.h"
 
 #define PREFIX "sipxdp_"
 #define SUFFIX_GAUGE ""
 #define SUFFIX_COUNTER "_total"
 #define SUFFIX_INFO "_info"
+#define SUFFIX_HISTOGRAM ""
 #define METRIC_TEXT(name, type, labels, help) {PREFIX #name SUFFIX_##type, METRIC_##type, labels, help},
 const struct metric_text metric_texts[METRIC_COUNT] = {METRICS(METRIC_TEXT)};
 #undef METRIC_TEXT
@@ -70,10 +72,14 @@ static void put_escaped(struct text *text, const char *value)
  * type `info`. */
 static void put_family(struct text *text, const struct metric_text *metric)
 {
-	static const char *const types[] = {
-		[METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter", [METRIC_INFO] = "info"};
-	static const size_t suffixes[] = {
-		[METRIC_GAUGE] = 0, [METRIC_COUNTER] = strlen(SUFFIX_COUNTER), [METRIC_INFO] = strlen(SUFFIX_INFO)};
+	static const char *const types[] = {[METRIC_GAUGE] = "gauge",
+		[METRIC_COUNTER] = "counter",
+		[METRIC_INFO] = "info",
+		[METRIC_HISTOGRAM] = "histogram"};
+	static const size_t suffixes[] = {[METRIC_GAUGE] = 0,
+		[METRIC_COUNTER] = strlen(SUFFIX_COUNTER),
+		[METRIC_INFO] = strlen(SUFFIX_INFO),
+		[METRIC_HISTOGRAM] = 0};
 	size_t length = strlen(metric->name) - (text->openmetrics ? suffixes[metric->type] : 0);
 	bool is_plain_info = metric->type == METRIC_INFO && !text->openmetrics;
 
@@ -99,12 +105,13 @@ struct labels {
 	struct label list[LABELS + 1];
 };
 
-/* Writes a line without its value. */
-static void put_name(struct text *text, enum metric metric, const struct labels *labels)
+/* Writes a line without its value. `suffix` follows the name. */
+static void put_name(struct text *text, enum metric metric, const char *suffix, const struct labels *labels)
 {
 	const char *before = "{";
 
 	put(text, metric_texts[metric].name);
+	put(text, suffix);
 	for (const struct label *label = labels->list; label->name; label++) {
 		put(text, before);
 		put(text, label->name);
@@ -116,11 +123,17 @@ static void put_name(struct text *text, enum metric metric, const struct labels 
 	put(text, labels->list[0].name ? "} " : " ");
 }
 
-static void put_sample(struct text *text, enum metric metric, struct labels labels, uint64_t value)
+static void put_part(
+	struct text *text, enum metric metric, const char *suffix, const struct labels *labels, uint64_t value)
 {
-	put_name(text, metric, &labels);
+	put_name(text, metric, suffix, labels);
 	put_number(text, value);
 	put(text, "\n");
+}
+
+static void put_sample(struct text *text, enum metric metric, struct labels labels, uint64_t value)
+{
+	put_part(text, metric, "", &labels, value);
 }
 
 static void put_real(struct text *text, enum metric metric, struct labels labels, double value)
@@ -128,8 +141,33 @@ static void put_real(struct text *text, enum metric metric, struct labels labels
 	char number[32];
 
 	snprintf(number, sizeof(number), "%.9g\n", value);
-	put_name(text, metric, &labels);
+	put_name(text, metric, "", &labels);
 	put(text, number);
+}
+
+/* Writes the times of one event, unless there are none. `labels` has room for one more label. */
+static void put_histogram(
+	struct text *text, enum metric metric, struct labels labels, const struct setup_times *times, int event)
+{
+	struct label *le = labels.list;
+	char limit[16], sum[32];
+	uint64_t calls = 0;
+
+	if (!setup_summary(times, event).calls)
+		return;
+	while (le->name)
+		le++;
+	for (int i = 0; i <= SETUP_LIMITS; i++) {
+		calls += times->of[event].bucket[i];
+		snprintf(limit, sizeof(limit), "%.3f", SETUP_LIMIT(i) / 1e6);
+		*le = (struct label){"le", i < SETUP_LIMITS ? limit : "+Inf"};
+		put_part(text, metric, "_bucket", &labels, calls);
+	}
+	*le = (struct label){};
+	snprintf(sum, sizeof(sum), "%.9g\n", times->of[event].usec / 1e6);
+	put_name(text, metric, "_sum", &labels);
+	put(text, sum);
+	put_part(text, metric, "_count", &labels, calls);
 }
 
 #define NO_LABELS                                                                                                      \
@@ -328,6 +366,13 @@ static void put_services(struct text *text, const struct metrics *metrics)
 	put_direction(text, metrics, &received);
 	put_service_total(text, metrics, &received, METRIC_service_not_sip_datagrams, SERVICE_COUNTER_not_sip);
 	put_direction(text, metrics, &returned);
+	put_family(text, &metric_texts[METRIC_service_call_setup_seconds]);
+	for (size_t i = 0; i < metrics->service_count; i++)
+		for (int event = 0; event < SETUP_EVENTS; event++)
+			put_histogram(text, METRIC_service_call_setup_seconds,
+				(struct labels){
+					{{"service", metrics->services[i].name}, {"event", setup_event_name(event)}}},
+				&metrics->services[i].setup, event);
 }
 
 /* --- pools and backends */
@@ -476,12 +521,28 @@ static void put_return_messages(struct text *text, const struct metrics *metrics
 	}
 }
 
+static void put_backend_setup(struct text *text, const struct metrics *metrics)
+{
+	put_family(text, &metric_texts[METRIC_backend_unanswered_sampled_calls]);
+	for (size_t i = 0; i < metrics->backend_count; i++)
+		if (metrics->backends[i].has_return)
+			put_sample(text, METRIC_backend_unanswered_sampled_calls,
+				labels_of(&metrics->backends[i], (struct label){}), metrics->backends[i].unanswered);
+	put_family(text, &metric_texts[METRIC_backend_call_setup_seconds]);
+	for (size_t i = 0; i < metrics->backend_count; i++)
+		for (int event = 0; metrics->backends[i].has_return && event < SETUP_EVENTS; event++)
+			put_histogram(text, METRIC_backend_call_setup_seconds,
+				labels_of(&metrics->backends[i], (struct label){"event", setup_event_name(event)}),
+				&metrics->backends[i].setup, event);
+}
+
 static void put_returned(struct text *text, const struct metrics *metrics)
 {
 	put_return_total(text, metrics, METRIC_backend_returned_packets, BACKEND_RETURN_packets);
 	put_return_total(text, metrics, METRIC_backend_returned_bytes, BACKEND_RETURN_bytes);
 	put_return_messages(text, metrics, METRIC_backend_returned_requests, COUNTER_REQUEST, "dialog");
 	put_return_messages(text, metrics, METRIC_backend_returned_responses, COUNTER_RESPONSE, "class");
+	put_backend_setup(text, metrics);
 }
 
 static void put_backends(struct text *text, const struct metrics *metrics)

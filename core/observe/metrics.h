@@ -10,8 +10,9 @@
 
 enum metric_type {
 	METRIC_GAUGE,
-	METRIC_COUNTER, /* its name ends with _total */
-	METRIC_INFO,    /* its name ends with _info, its value is 1 */
+	METRIC_COUNTER,   /* its name ends with _total */
+	METRIC_INFO,      /* its name ends with _info, its value is 1 */
+	METRIC_HISTOGRAM, /* the names of its samples end with _bucket, _sum and _count */
 };
 
 /* Name, type, labels and meaning of each metric. The names begin with sipxdp_. */
@@ -54,6 +55,9 @@ enum metric_type {
 		"SIP requests over UDP from servers with forward: nat")                                                \
 	X(service_returned_responses, COUNTER, "service, method, code",                                                \
 		"SIP responses over UDP from servers with forward: nat, by the method in CSeq and by status code")     \
+	X(service_call_setup_seconds, HISTOGRAM, "service, event, le",                                                 \
+		"Time from an initial INVITE to the first response of servers with forward: nat, measured for one in " \
+		"64 calls; event: response (any), status (any except 100, 401 and 407) or answer (2xx)")               \
 	X(pool_backends, GAUGE, "pool", "Backends of the pool")                                                        \
 	X(pool_serving_backends, GAUGE, "pool", "Backends of the pool that own slots")                                 \
 	X(pool_fail_open, GAUGE, "pool", "1 if the pool ignores probe results because too few backends pass; else 0")  \
@@ -91,7 +95,11 @@ enum metric_type {
 		"SIP requests over UDP from a backend with forward: nat")                                              \
 	X(backend_returned_responses, COUNTER, "pool, backend, method, class",                                         \
 		"SIP responses over UDP from a backend with forward: nat, by the method in CSeq (INVITE or other) "    \
-		"and by class of the status code")
+		"and by class of the status code")                                                                     \
+	X(backend_unanswered_sampled_calls, COUNTER, "pool, backend",                                                  \
+		"Calls to which a backend with forward: nat has not responded within 32 s, of one in 64 calls")        \
+	X(backend_call_setup_seconds, HISTOGRAM, "pool, backend, event, le",                                           \
+		"The same as sipxdp_service_call_setup_seconds, for each backend with forward: nat")
 
 #define METRIC_VALUE(name, type, labels, help) METRIC_##name,
 enum metric {
@@ -119,6 +127,7 @@ struct metrics_service {
 	char name[NAME_SIZE];
 	struct service_traffic traffic;
 	struct service_traffic returned; /* from servers; written only if it contains packets */
+	struct setup_times setup;
 };
 
 /* Sums over CPUs. */
@@ -144,7 +153,9 @@ struct metrics_backend {
 	uint64_t passed, failed, latency_last, latency_mean, latency_p95;
 	struct backend_traffic traffic;
 	struct backend_return returned;
-	bool has_return; /* `forward: nat`: `returned` is written */
+	struct setup_times setup;
+	uint64_t unanswered; /* sampled calls */
+	bool has_return;     /* `forward: nat`: the last three are written */
 };
 
 /* A part of a counter: the packets or messages with this result. */

@@ -132,6 +132,27 @@ static const struct column return_columns[] = {
 	{0},
 };
 
+static const struct column service_setup_columns[] = {
+	{"SERVICE", "service", CELL_TEXT},
+	{"INVITE TO FIRST", "event", CELL_TEXT},
+	{"SAMPLED CALLS", "sampled_calls", CELL_NUMBER},
+	{"MEAN", "mean", CELL_USEC},
+	{"MEDIAN", "median", CELL_USEC},
+	{"P95", "p95", CELL_USEC},
+	{0},
+};
+
+static const struct column backend_setup_columns[] = {
+	{"POOL", "pool", CELL_TEXT},
+	{"BACKEND", "name", CELL_TEXT},
+	{"INVITE TO FIRST", "event", CELL_TEXT},
+	{"SAMPLED CALLS", "sampled_calls", CELL_NUMBER},
+	{"MEAN", "mean", CELL_USEC},
+	{"MEDIAN", "median", CELL_USEC},
+	{"P95", "p95", CELL_USEC},
+	{0},
+};
+
 static const struct column source_columns[] = {
 	{"SOURCE", "source", CELL_TEXT},
 	{"PACKETS", "packets", CELL_NUMBER},
@@ -346,6 +367,10 @@ static void put_stats(const json_t *stats)
 	puts("\nfrom servers with forward: nat to clients:\n");
 	put_service_stats(returned);
 	columns_print(json_object_get(returned, "backends"), return_columns, "no backends");
+	putchar('\n');
+	columns_print(json_object_get(returned, "service_setup"), service_setup_columns, "no sampled calls");
+	putchar('\n');
+	columns_print(json_object_get(returned, "backend_setup"), backend_setup_columns, "no sampled calls");
 }
 
 static void put_sources(const json_t *rates)

@@ -24,6 +24,7 @@
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
+#include "setups.h"
 #include "sources.h"
 #include "ctl/daemon/neighbour/own_macs.h"
 #include "ctl/daemon/observe/observe.h"
@@ -286,6 +287,7 @@ static void tick_job(void *data)
 	daemon->tick_queued = false;
 	active_maps_update(daemon);
 	counted_calls_sweep(daemon->counted_calls, daemon);
+	setups_sweep(daemon);
 	if (drain_remove_empty(daemon->drain, daemon)) {
 		daemon_watch_neighbours(daemon);
 		daemon->unreconciled = true;

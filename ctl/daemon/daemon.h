@@ -55,6 +55,7 @@ struct daemon {
 	bool reloading;
 	bool generation_queued; /* a job of guard/generation.h is in that queue */
 	unsigned int ticks;
+	uint32_t setups;          /* entries of the map `setups` at the last sweep */
 	uint64_t listening_since; /* start of the daemon, ms of listening_clock_now() */
 	uint64_t started;         /* start of the daemon, seconds since the epoch */
 

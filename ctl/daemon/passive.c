@@ -48,6 +48,7 @@ static struct passive_totals read_totals(const struct maps *maps, uint32_t id)
 	maps_passive_state(maps, id, &totals.state);
 	maps_backend_traffic(maps, id, &sent);
 	maps_backend_return(maps, id, &received);
+	maps_unanswered_calls(maps, id, &totals.unanswered);
 	totals.invites = sent.initial_invite;
 	totals.responses = received.invite_1xx + received.invite_2xx + received.invite_3xx + received.invite_4xx +
 			   received.invite_5xx + received.invite_6xx;

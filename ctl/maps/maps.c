@@ -40,6 +40,10 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_BACKEND_RETURN] = "backend_return",
 	[MAP_PASSIVE_RULES] = "passive_rules",
 	[MAP_PASSIVE_STATES] = "passive_states",
+	[MAP_SETUPS] = "setups",
+	[MAP_SERVICE_SETUP_TIMES] = "service_setup_times",
+	[MAP_BACKEND_SETUP_TIMES] = "backend_setup_times",
+	[MAP_UNANSWERED_CALLS] = "unanswered_calls",
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_TRACKED_CALLS] = "tracked_calls",
 	[MAP_TRANSACTIONS] = "transactions",
@@ -456,18 +460,23 @@ static int zero_counters(const struct maps *maps, enum map map, uint32_t id)
 
 static int zero_backend(const struct maps *maps, uint32_t id)
 {
-	int error = zero_counters(maps, MAP_BACKEND_TRAFFIC, id);
+	static const enum map all[] = {MAP_BACKEND_TRAFFIC, MAP_BACKEND_RETURN, MAP_PASSIVE_STATES,
+		MAP_BACKEND_SETUP_TIMES, MAP_UNANSWERED_CALLS};
+	int error = 0;
 
-	if (!error)
-		error = zero_counters(maps, MAP_BACKEND_RETURN, id);
-	return error ? error : zero_counters(maps, MAP_PASSIVE_STATES, id);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && !error; i++)
+		error = zero_counters(maps, all[i], id);
+	return error;
 }
 
 static int zero_service(const struct maps *maps, uint32_t id)
 {
-	int error = zero_counters(maps, MAP_SERVICE_TRAFFIC, id);
+	static const enum map all[] = {MAP_SERVICE_TRAFFIC, MAP_SERVICE_RETURN, MAP_SERVICE_SETUP_TIMES};
+	int error = 0;
 
-	return error ? error : zero_counters(maps, MAP_SERVICE_RETURN, id);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && !error; i++)
+		error = zero_counters(maps, all[i], id);
+	return error;
 }
 
 static int zero_guard(const struct maps *maps, uint32_t guard)

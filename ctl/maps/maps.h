@@ -68,6 +68,20 @@ int maps_backend_return(const struct maps *maps, uint32_t id, struct backend_ret
 /* The results of requests to a backend, for passive health; all zero on an error. 0 or -errno. */
 int maps_passive_state(const struct maps *maps, uint32_t id, struct passive_state *out);
 
+/* The times in which servers with `forward: nat` respond to the INVITEs of sampled calls; all zero on an error. The
+ * number of sampled calls without a response. 0 or -errno. */
+int maps_service_setup_times(const struct maps *maps, uint32_t id, struct setup_times *out);
+int maps_backend_setup_times(const struct maps *maps, uint32_t id, struct setup_times *out);
+int maps_unanswered_calls(const struct maps *maps, uint32_t id, uint64_t *out);
+
+/* Calls `visit` for every sampled call that is being set up, and deletes it if `visit` returns true. The number of
+ * calls that were in the map, or -errno. */
+typedef bool maps_visit_setup(const struct setup *setup, void *data);
+int maps_visit_setups(const struct maps *maps, maps_visit_setup *visit, void *data);
+
+/* Adds 1 to the number of sampled calls of this backend that are without a response. 0 or -errno. */
+int maps_add_unanswered_call(const struct maps *maps, uint32_t id);
+
 /* Calls `visit` for every tracked call. The number of calls, or -errno. */
 typedef void maps_visit_tracked_call(const struct tracked_key *key, const struct tracked_call *tracked, void *data);
 int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data);

@@ -179,6 +179,8 @@ int maps_forget_counted(const struct maps *maps, const bool *reassigned)
 		}
 	}
 	error = forget_new_calls(maps, reassigned);
+	if (!error)
+		error = maps_forget_setups(maps, reassigned);
 	if (error || !any)
 		return error;
 	return maps_visit_counted_calls(maps, forget_call, &(struct forgetting){maps, reassigned});

@@ -31,6 +31,10 @@ enum map {
 	MAP_BACKEND_RETURN,
 	MAP_PASSIVE_RULES,
 	MAP_PASSIVE_STATES,
+	MAP_SETUPS,
+	MAP_SERVICE_SETUP_TIMES,
+	MAP_BACKEND_SETUP_TIMES,
+	MAP_UNANSWERED_CALLS,
 	MAP_VERDICTS,
 	MAP_TRACKED_CALLS,
 	MAP_TRANSACTIONS,
@@ -81,6 +85,9 @@ int maps_forget_reassigned(const struct maps *maps, const bool *reassigned);
 
 /* PLAN_COUNTED_CALLS: the same for counted calls. 0 or -errno. */
 int maps_forget_counted(const struct maps *maps, const bool *reassigned);
+
+/* The same for calls that are being set up. 0 or -errno. */
+int maps_forget_setups(const struct maps *maps, const bool *reassigned);
 
 /* Maps backend_loads into memory, and unmaps it. 0 or -errno. */
 int maps_open_loads(struct maps *maps);

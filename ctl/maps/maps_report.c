@@ -29,7 +29,6 @@ const struct verdict_text maps_report_verdicts[VERDICT_COUNT] = {BALANCER_VERDIC
 #define COUNTER_TEXT(name, kind, label, detail, text) {#name, COUNTER_##kind, label, detail, text},
 const struct counter_text maps_report_service_counters[SERVICE_COUNTER_COUNT] = {SERVICE_COUNTERS(COUNTER_TEXT)};
 const struct counter_text maps_report_backend_counters[BACKEND_COUNTER_COUNT] = {BACKEND_COUNTERS(COUNTER_TEXT)};
-static const struct counter_text return_counters[BACKEND_RETURN_COUNT] = {BACKEND_RETURN_COUNTERS(COUNTER_TEXT)};
 #undef COUNTER_TEXT
 
 json_t *maps_report_class(const struct counter_text *counter)
@@ -103,52 +102,57 @@ static void add_service(json_t *stats, const char *name, const struct service_tr
 	}
 }
 
-/* Adds all counters of a backend to `object`. `values` has `count` elements. */
-static void put_counters(json_t *object, const struct counter_text *counters, const void *values, int count)
-{
-	for (int i = 0; i < count; i++)
-		json_object_set_new(object, counters[i].name, json_integer((json_int_t)((const __u64 *)values)[i]));
-}
-
-static void add_backend(json_t *stats, const struct backend_record *record, const struct counter_text *counters,
-	const void *values, int count)
+/* Adds all counters of a backend. */
+static void add_backend(json_t *stats, const struct backend_record *record, const struct backend_traffic *traffic)
 {
 	json_t *backend = json_pack("{s:s, s:s}", "pool", record->pool, "name", record->name);
 
-	put_counters(backend, counters, values, count);
+	for (int i = 0; i < BACKEND_COUNTER_COUNT; i++)
+		json_object_set_new(backend, maps_report_backend_counters[i].name,
+			json_integer((json_int_t)((const __u64 *)traffic)[i]));
 	json_array_append_new(json_object_get(stats, "backends"), backend);
 }
 
-json_t *maps_report_returned(const struct maps *maps, uint32_t id)
+static void add_returned_service(json_t *returned, const struct maps *maps, const struct image *image, uint32_t id)
 {
-	struct backend_return returned;
-	json_t *object;
+	const char *name = image->service_names[id].name;
+	struct service_traffic traffic;
 
-	if (maps_backend_return(maps, id, &returned))
-		return NULL;
-	object = json_object();
-	put_counters(object, return_counters, &returned, BACKEND_RETURN_COUNT);
-	return object;
+	if (!*name || maps_service_return(maps, id, &traffic) || !traffic.packets)
+		return;
+	add_service(returned, name, &traffic);
+	maps_report_add_service_setup(json_object_get(returned, "service_setup"), maps, id, name);
+}
+
+static void add_returned_backend(json_t *returned, const struct maps *maps, const struct image *image, uint32_t id)
+{
+	const struct backend_record *record = &image->records[id];
+	json_t *counters, *backend;
+
+	if (!exists(record) || image->backends[id].forward != FORWARD_NAT)
+		return;
+	counters = maps_report_returned(maps, id);
+	if (!counters)
+		return;
+	backend = json_pack("{s:s, s:s}", "pool", record->pool, "name", record->name);
+	json_object_update(backend, counters);
+	json_decref(counters);
+	json_array_append_new(json_object_get(returned, "backends"), backend);
+	maps_report_add_backend_setup(json_object_get(returned, "backend_setup"), maps, id, record);
 }
 
 /* The packets from servers with `forward: nat`. Omits services without such packets. */
 static json_t *returned_json(const struct maps *maps, const struct image *image)
 {
-	json_t *returned = json_pack("{s:[], s:[], s:[], s:[]}", "services", "requests", "responses", "backends");
-	struct service_traffic service;
-	struct backend_return backend;
+	json_t *returned = json_pack("{s:[], s:[], s:[], s:[], s:[], s:[]}", "services", "requests", "responses",
+		"backends", "service_setup", "backend_setup");
 
 	if (!(image->nat.flags & NAT_ACTIVE))
 		return returned;
-	for (uint32_t id = 0; id < image->contract.services; id++) {
-		if (image->service_names[id].name[0] && !maps_service_return(maps, id, &service) && service.packets)
-			add_service(returned, image->service_names[id].name, &service);
-	}
-	for (uint32_t id = 1; id <= image->contract.backends; id++) {
-		if (exists(&image->records[id]) && image->backends[id].forward == FORWARD_NAT &&
-			!maps_backend_return(maps, id, &backend))
-			add_backend(returned, &image->records[id], return_counters, &backend, BACKEND_RETURN_COUNT);
-	}
+	for (uint32_t id = 0; id < image->contract.services; id++)
+		add_returned_service(returned, maps, image, id);
+	for (uint32_t id = 1; id <= image->contract.backends; id++)
+		add_returned_backend(returned, maps, image, id);
 	return returned;
 }
 
@@ -169,7 +173,7 @@ json_t *maps_report_stats(const struct maps *maps, const struct image *image)
 		if (!exists(&image->records[id]))
 			continue;
 		maps_backend_traffic(maps, id, &backend);
-		add_backend(stats, &image->records[id], maps_report_backend_counters, &backend, BACKEND_COUNTER_COUNT);
+		add_backend(stats, &image->records[id], &backend);
 	}
 	return protocol_ok(stats);
 }

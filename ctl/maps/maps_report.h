@@ -43,9 +43,16 @@ json_t *maps_report_class(const struct counter_text *counter);
 /* `calls` and `calls_error` of a backend; null if they are unknown. */
 json_t *maps_report_calls(const struct call_estimate *calls);
 
-/* The counters of what a backend with `forward: nat` sends to clients (BACKEND_RETURN_COUNTERS). NULL if the map cannot
+/* The counters of what a backend with `forward: nat` sends to clients (BACKEND_RETURN_COUNTERS), and
+ * `unanswered_sampled`. NULL if the map cannot
  * be read. */
 json_t *maps_report_returned(const struct maps *maps, uint32_t id);
+
+/* Adds the setup times of the sampled calls of a service or backend: a row for each event
+ * (core/observe/setup_summary.h) that has happened, with times in us. */
+void maps_report_add_service_setup(json_t *list, const struct maps *maps, uint32_t id, const char *name);
+void maps_report_add_backend_setup(
+	json_t *list, const struct maps *maps, uint32_t id, const struct backend_record *record);
 
 json_t *maps_report_address(const struct address *address);
 

@@ -139,6 +139,8 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		{"backend_traffic", backends_of(setup) + 1},
 		{"service_return", services_of(setup) + 1},
 		{"backend_return", backends_of(setup) + 1},
+		{"service_setup_times", services_of(setup) + 1},
+		{"backend_setup_times", backends_of(setup) + 1},
 		{"backend_records", backends_of(setup) + 1},
 		{"corpus", setup->messages ? CORPUS_MESSAGES + 1 : 1},
 	};

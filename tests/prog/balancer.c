@@ -350,6 +350,9 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	bpf_map__set_max_entries(skel->maps.backend_return, backends + 1);
 	bpf_map__set_max_entries(skel->maps.passive_rules, backends + 1);
 	bpf_map__set_max_entries(skel->maps.passive_states, backends + 1);
+	bpf_map__set_max_entries(skel->maps.backend_setup_times, backends + 1);
+	bpf_map__set_max_entries(skel->maps.unanswered_calls, backends + 1);
+	bpf_map__set_max_entries(skel->maps.setups, TEST_CALLS);
 	set_ring_sizes(skel);
 	shared_load(skel->obj);
 	balancer_fill(skel, setup);

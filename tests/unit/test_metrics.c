@@ -10,7 +10,8 @@ static struct metrics_interface interfaces[] = {{"eth0", "native"}, {"a\"b\\c\nd
 static struct metrics_service services[] = {
 	{.name = "sip",
 		.traffic = {.packets = 7, .bytes = 700, .not_sip = 1},
-		.returned = {.packets = 8, .invite_503 = 2}},
+		.returned = {.packets = 8, .invite_503 = 2},
+		.setup.of[SETUP_ANSWER] = {.usec = 5003000, .bucket = {[0] = 1, [1] = 2, [SETUP_LIMITS] = 4}}},
 	{.name = "dsr"},
 };
 static struct metrics_guard guards[] = {{.name = "default",
@@ -37,7 +38,9 @@ static struct metrics_backend backends[] = {
 		.losing = 12,
 		.failed = 2,
 		.has_return = true,
-		.returned = {.packets = 8, .initial_invite = 1, .invite_5xx = 2, .other_4xx = 3}},
+		.returned = {.packets = 8, .initial_invite = 1, .invite_5xx = 2, .other_4xx = 3},
+		.unanswered = 3,
+		.setup.of[SETUP_STATUS] = {.usec = 900, .bucket = {[0] = 1}}},
 };
 
 static const struct metrics metrics = {
@@ -112,6 +115,14 @@ Test(metrics, samples)
 		"2",
 		"sipxdp_backend_returned_responses_total{pool=\"proxies\",backend=\"px2\",method=\"other\",class="
 		"\"4xx\"} 3",
+		"sipxdp_service_call_setup_seconds_bucket{service=\"sip\",event=\"answer\",le=\"0.001\"} 1",
+		"sipxdp_service_call_setup_seconds_bucket{service=\"sip\",event=\"answer\",le=\"0.002\"} 3",
+		"sipxdp_service_call_setup_seconds_bucket{service=\"sip\",event=\"answer\",le=\"32.768\"} 3",
+		"sipxdp_service_call_setup_seconds_bucket{service=\"sip\",event=\"answer\",le=\"+Inf\"} 7",
+		"sipxdp_service_call_setup_seconds_sum{service=\"sip\",event=\"answer\"} 5.003",
+		"sipxdp_service_call_setup_seconds_count{service=\"sip\",event=\"answer\"} 7",
+		"sipxdp_backend_call_setup_seconds_count{pool=\"proxies\",backend=\"px2\",event=\"status\"} 1",
+		"sipxdp_backend_unanswered_sampled_calls_total{pool=\"proxies\",backend=\"px2\"} 3",
 		"sipxdp_pool_serving_backends{pool=\"proxies\"} 1",
 		"sipxdp_pool_fail_open{pool=\"proxies\"} 1",
 		"sipxdp_pool_failing_backends{pool=\"proxies\"} 2",
@@ -137,6 +148,7 @@ Test(metrics, samples)
 		cr_expect_not(strstr(text, "probe_latency_seconds{pool=\"proxies\",backend=\"px2\"}"),
 			"a backend without a latency has no sample");
 		cr_expect_not(strstr(text, "service_returned_packets_total{service=\"dsr\"}"));
+		cr_expect_not(strstr(text, "call_setup_seconds_count{service=\"dsr\""));
 		cr_expect_not(strstr(text, "backend_returned_packets_total{pool=\"proxies\",backend=\"px1\"}"));
 		cr_expect_not(strstr(text, "sipxdp_backend_calls{pool=\"proxies\",backend=\"px2\"}"),
 			"a backend whose calls are not counted has no sample");

@@ -368,3 +368,40 @@ Test(passive, no_backend_of_random_pools_goes_down_if_all_fail)
 			cr_assert_eq(pool.down_at[i], 0, "seed %u: backend %zu of %zu", seed, i, count);
 	}
 }
+
+/* Two servers respond to ten INVITEs a second. After `quiet` seconds, the first one leaves `sample` sampled INVITEs
+ * unanswered, one a second. Returns the second in which it goes down, from the first of these INVITEs; 0: it does not.
+ */
+static unsigned int lose(unsigned int quiet, unsigned int sample)
+{
+	struct servers pool;
+
+	begin(&pool, 2);
+	for (unsigned int second = 0; second < quiet + sample + 5; second++) {
+		for (int i = 0; i < 10; i++) {
+			respond(&pool, 0, '.');
+			respond(&pool, 1, '.');
+		}
+		pool.totals[0].unanswered += second >= quiet && second < quiet + sample;
+		end_second(&pool);
+	}
+	cr_expect_eq(pool.down_at[1], 0);
+	return pool.down_at[0] ? pool.down_at[0] - quiet : 0;
+}
+
+Test(passive, unanswered_invites_are_part_of_the_share)
+{
+	cr_expect_eq(lose(40, 2), 0, "two of a sample prove nothing");
+	cr_expect_eq(lose(40, 3), 4, "about 192 of 292, and the other one works afterwards");
+	cr_expect_eq(lose(10, 5), 0, "the server may have received them before this history");
+}
+
+Test(passive, the_text_names_unanswered_invites)
+{
+	struct passive_history history = {.of[PASSIVE_INVITE] = {.finals = 292, .failures = 192, .lost = 192}};
+	struct passive_member member = {.history = &history, .cause = PASSIVE_SHARE, .method = PASSIVE_INVITE};
+	char text[PASSIVE_TEXT_SIZE];
+
+	cr_expect_str_eq(passive_text(&member, &config, text),
+		"about 192 of 292 INVITE requests failed or had no response within 10 s");
+}

@@ -86,8 +86,10 @@ static void write_guard_rules(struct page *page)
 static void write_metrics(struct page *page)
 {
 	static const char *const columns[] = {"metric", "type", "labels", "meaning", NULL};
-	static const char *const types[] = {
-		[METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter", [METRIC_INFO] = "info"};
+	static const char *const types[] = {[METRIC_GAUGE] = "gauge",
+		[METRIC_COUNTER] = "counter",
+		[METRIC_INFO] = "info",
+		[METRIC_HISTOGRAM] = "histogram"};
 	char name[TEXT_SIZE];
 
 	page_table(page, columns);

@@ -15,6 +15,7 @@
 #include "core/base/memory.h"
 #include "ctl/daemon/call_balance.h"
 #include "ctl/daemon/counted_calls.h"
+#include "ctl/daemon/setups.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/join_listener.h"
 #include "ctl/daemon/observe/observe.h"
@@ -333,6 +334,11 @@ static json_t *warnings_json(const struct daemon *daemon)
 			"the map of counted calls is nearly full (%u entries): the numbers of calls become too low. "
 			"Raise `limits: counted_calls`",
 			daemon->running->contract.counted_calls);
+	if (!setups_have_room(daemon))
+		warn(warnings,
+			"the map of call setups is nearly full (%d entries): the setup times of further calls are not "
+			"measured",
+			SETUPS);
 	call_balance_warnings(daemon, warn_of_rate, warnings);
 	if (guard_lists_fault(daemon))
 		warn(warnings, "the guard does not use the lists of its files: %s", guard_lists_fault(daemon));

@@ -58,6 +58,7 @@ static void collect_services(const struct daemon *daemon, struct metrics *metric
 		memcpy(service->name, farm->config->services[i].name, NAME_SIZE);
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &service->traffic);
 		maps_service_return(daemon->maps, farm->service_ids[i], &service->returned);
+		maps_service_setup_times(daemon->maps, farm->service_ids[i], &service->setup);
 		worker_yield(daemon->worker);
 	}
 }
@@ -107,8 +108,11 @@ static void collect_backend(const struct daemon *daemon, const struct farm_pool 
 	collect_probes(daemon, record, out);
 	maps_backend_traffic(daemon->maps, backend->id, &out->traffic);
 	out->has_return = backend->forward == FORWARD_NAT;
-	if (out->has_return)
-		maps_backend_return(daemon->maps, backend->id, &out->returned);
+	if (!out->has_return)
+		return;
+	maps_backend_return(daemon->maps, backend->id, &out->returned);
+	maps_backend_setup_times(daemon->maps, backend->id, &out->setup);
+	maps_unanswered_calls(daemon->maps, backend->id, &out->unanswered);
 }
 
 /* Releases the lock between backends. Only the worker replaces the farm, so the pool stays valid. A server that joins
