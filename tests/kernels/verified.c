@@ -149,10 +149,11 @@ static int print_program(const struct bpf_program *program, const char *log)
 	return err;
 }
 
-/* Each object has one program, so the log is the log of that program. */
+/* Each object has one program, so the log is the log of that program. Before it, the kernel writes the types of the
+ * object, and refuses them if the buffer is too small. */
 static int print_object(const char *path)
 {
-	static char log[1 << 16];
+	static char log[1 << 20];
 	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = log, .kernel_log_size = sizeof(log),
 		.kernel_log_level = STATISTICS);
 	struct bpf_object *object = bpf_object__open_file(path, &options);
