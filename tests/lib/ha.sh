@@ -1,23 +1,26 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Two balancers with keepalived in the lab of lab.sh, from the files and commands of docs/ha.md. `balancer` is lb1 of the page,
-# `spare` is lb2.
+# Several balancers in the lab of lab.sh, from the files and commands of a page. `balancer` is lb1 of the page, `spare` is lb2,
+# `third` is lb3.
 
 HA_PAGE=docs/ha.md
 HA_SPARE=10.0.0.3
 HA_BALANCERS=(balancer spare)
 HA_PATH=/usr/local/sbin:$PATH
+HA_LEAVE_OUT= # regular expression: ha_run leaves out the blocks that begin with it
 
-# ha_prepare: adds the second balancer. Neither balancer has the VIPs. keepalived runs a program only if root alone can replace
-# it, so each balancer has a copy of sipxdp-ctl.
-ha_prepare() {
+# ha_host NAME NUMBER: adds a balancer with address 10.0.0.NUMBER.
+ha_host() {
+	_lab_host "$1"
+	lab_plug "$1" eth0 br0
+	lab_address "$1" eth0 "10.0.0.$2/24" "2001:db8::$2/64"
+	_lab_own_etc "$1"
+}
+
+# ha_read_page: reads the page. keepalived runs a program only if root alone can replace it, so each balancer has a copy of
+# sipxdp-ctl.
+ha_read_page() {
 	local host
-	_lab_host spare
-	lab_plug spare eth0 br0
-	lab_address spare eth0 "$HA_SPARE/24" 2001:db8::3/64
-	_lab_own_etc spare
-	lab_in balancer ip address del "$LAB_VIP/32" dev eth0
-	lab_in balancer ip address del "$LAB_VIP6/128" dev eth0
 	for host in "${HA_BALANCERS[@]}"; do
 		lab_in "$host" mount -t tmpfs -o mode=755 tmpfs /usr/local
 		lab_in "$host" install -D -t /usr/local/sbin build/sipxdp-ctl
@@ -26,12 +29,21 @@ ha_prepare() {
 	tests/lib/readme-blocks $HA_PAGE "$LAB_DIR/page" > "$LAB_DIR/blocks"
 }
 
-# ha_write_files [SED-SCRIPT]: writes the files of the page to both balancers. The script changes the file of the balancer.
+# ha_prepare: adds the second balancer. Neither balancer has the VIPs.
+ha_prepare() {
+	ha_host spare "${HA_SPARE##*.}"
+	lab_in balancer ip address del "$LAB_VIP/32" dev eth0
+	lab_in balancer ip address del "$LAB_VIP6/128" dev eth0
+	ha_read_page
+}
+
+# ha_write_files [SED-SCRIPT]: writes the files of the page to the hosts that the page names, by default to all balancers. The
+# script changes the files.
 ha_write_files() {
-	local index place action argument host
-	while IFS=$'\t' read -r index place action argument; do
+	local index place action argument hosts host
+	while IFS=$'\t' read -r index place action argument hosts; do
 		[ "$action" = file ] || continue
-		for host in "${HA_BALANCERS[@]}"; do
+		for host in ${hosts:-"${HA_BALANCERS[@]}"}; do
 			sed "${1:-}" "$LAB_DIR/page/$index" | lab_write "$host" "$argument"
 		done
 	done < "$LAB_DIR/blocks"
@@ -53,6 +65,7 @@ ha_run() {
 	local index place action argument host
 	while IFS=$'\t' read -r index place action argument <&3; do
 		[[ " $* " == *" $action "* ]] || continue
+		[[ -z $HA_LEAVE_OUT || ! $(head -n 1 "$LAB_DIR/page/$index") =~ ^($HA_LEAVE_OUT) ]] || continue
 		if [ "$action" = skip ]; then
 			skip "$HA_PAGE:$place: $(head -n 1 "$LAB_DIR/page/$index")" "$argument"
 			continue
@@ -63,7 +76,7 @@ ha_run() {
 	done 3< "$LAB_DIR/blocks"
 }
 
-# ha_start: runs the commands of the page until keepalived can start.
+# ha_start: runs the commands of the page until keepalived or the routing daemon can start.
 ha_start() {
 	ha_run run background skip
 }
@@ -93,7 +106,28 @@ ha_moved() {
 	ha_has_vips "$2" && ha_has_no_vip "$1"
 }
 
+# grows HOST: do packets reach this balancer?
+grows() {
+	local before
+	before=$(ha_packets "$1")
+	sleep 0.2
+	[ "$(ha_packets "$1")" -gt "$before" ]
+}
+
 # ha_packets HOST: the packets for services that have reached this balancer
 ha_packets() {
 	lab_in "$1" sipxdp-ctl --json stats | jq '[.services[].packets] | add'
+}
+
+# steady_start [BYTES]: sends datagrams of this size to the IPv6 VIP all the time.
+steady_start() {
+	: > "$LAB_DIR/steady.log"
+	lab_start steady client tests/net/steady.py "$LAB_VIP6" 5060 "$@"
+	wait_for 10 grep -q answered "$LAB_DIR/steady.log"
+}
+
+# steady_all_answered NAME: ends the sender to the IPv6 VIP, and checks that each datagram was answered.
+steady_all_answered() {
+	lab_stop steady || true
+	is "$1" "$(sed -n 's/^sent [0-9]* //p' "$LAB_DIR/steady.log")" "unanswered 0"
 }

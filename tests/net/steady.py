@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Sends a numbered datagram every 20 ms and counts the answers, until SIGTERM.
+"""Sends a numbered datagram every 20 ms, from eight ports in turn, and counts the answers, until SIGTERM.
 
-usage: steady.py ADDRESS PORT
+usage: steady.py ADDRESS PORT [BYTES]
 
 Prints "answered" with the first answer, and at the end "sent N unanswered M"."""
 
@@ -13,6 +13,7 @@ import sys
 import time
 
 INTERVAL, LAST_ANSWERS = 0.02, 1.0
+PORTS = 8
 stopped = False
 
 
@@ -21,37 +22,41 @@ def stop(*_):
     stopped = True
 
 
-def receive(sock, open_numbers, seconds):
+def receive(sockets, open_numbers, seconds):
     """Receives for so many seconds, or until every number is answered if `seconds` is LAST_ANSWERS."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and (open_numbers or seconds != LAST_ANSWERS):
-        if not select.select([sock], [], [], left)[0]:
-            continue
-        try:
-            answer = sock.recv(4096)
-        except OSError:
-            continue  # an ICMP error
-        open_numbers.discard(int(answer.split()[-1]))
+        for sock in select.select(sockets, [], [], left)[0]:
+            try:
+                answer = sock.recv(65536)
+            except OSError:
+                continue  # an ICMP error
+            open_numbers.discard(int(answer.split()[-1]))
+
+
+def connected(address, port):
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect((address, port))
+    return sock
 
 
 def main():
     signal.signal(signal.SIGTERM, stop)
-    address = sys.argv[1]
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    sock.connect((address, int(sys.argv[2])))
+    size = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    sockets = [connected(sys.argv[1], int(sys.argv[2])) for _ in range(PORTS)]
     open_numbers, sent, first = set(), 0, True
     while not stopped:
         try:
-            sock.send(b"%d" % sent)
+            sockets[sent % PORTS].send(b"%*d" % (size, sent))
         except OSError:
             pass  # an ICMP error of an earlier datagram
         open_numbers.add(sent)
         sent += 1
-        receive(sock, open_numbers, INTERVAL)
+        receive(sockets, open_numbers, INTERVAL)
         if first and len(open_numbers) < sent:
             print("answered", flush=True)
             first = False
-    receive(sock, open_numbers, LAST_ANSWERS)
+    receive(sockets, open_numbers, LAST_ANSWERS)
     print(f"sent {sent} unanswered {len(open_numbers)}")
 
 

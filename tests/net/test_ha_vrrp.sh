@@ -11,19 +11,6 @@ cd "$(dirname "$0")/../.."
 
 RATE=2000
 
-# steady_start: sends to the IPv6 VIP all the time.
-steady_start() {
-	: > "$LAB_DIR/steady.log"
-	lab_start steady client tests/net/steady.py "$LAB_VIP6" 5060
-	wait_for 10 grep -q answered "$LAB_DIR/steady.log"
-}
-
-# steady_all_answered NAME: ends the sender to the IPv6 VIP, and checks that each datagram was answered.
-steady_all_answered() {
-	lab_stop steady || true
-	is "$1" "$(sed -n 's/^sent [0-9]* //p' "$LAB_DIR/steady.log")" "unanswered 0"
-}
-
 # moves FROM TO NAME COMMAND...: the command moves the VIPs. Counts the lost packets.
 moves() {
 	local from=$1 to=$2 name=$3
@@ -35,14 +22,6 @@ moves() {
 	lab_stop numbered || true
 	diag "$(cat "$LAB_DIR/numbered.log")"
 	is "... no call moves to a different server" "$(result moved)" 0
-}
-
-# grows HOST: do packets reach this balancer?
-grows() {
-	local before
-	before=$(ha_packets "$1")
-	sleep 0.2
-	[ "$(ha_packets "$1")" -gt "$before" ]
 }
 
 lab_open

@@ -24,6 +24,7 @@
 
 #define MAX_RECEIVERS 64
 #define MAX_STREAMS 131072
+#define MAX_PORTS 64
 #define MAX_PACKETS 100000000ULL
 #define MILLISECOND 1000000ULL
 #define WRITE_OFF (300 * MILLISECOND) /* packets that arrive later count as lost */
@@ -37,9 +38,9 @@ struct stream {
 static struct {
 	const char *from;
 	struct sockaddr_in to;
-	unsigned int rate, streams, window, seconds;
+	unsigned int rate, streams, window, seconds, ports;
 	bool calls, answers;
-} options = {.rate = 10000, .streams = 256, .window = 128, .seconds = 10};
+} options = {.rate = 10000, .streams = 256, .window = 128, .seconds = 10, .ports = 1};
 
 static struct {
 	uint64_t sent, received, duplicated, reordered, moved, foreign, answered;
@@ -118,9 +119,11 @@ static int open_receiver(const char *namespace)
 	return sock;
 }
 
-static bool send_one(int sock)
+/* The packets of a stream leave from all ports in turn. */
+static bool send_one(const struct pollfd *senders)
 {
 	uint64_t number = count.sent;
+	int sock = senders[number / options.streams % options.ports].fd;
 	const char *method = "OPTIONS", *tag = "";
 	char text[512];
 	int length;
@@ -218,18 +221,18 @@ static uint64_t completed(void)
 }
 
 /* Waits at most `msec`, then receives all that has arrived. */
-static void receive(int sender, struct pollfd *receivers, int receiver_count, int msec)
+static void receive(const struct pollfd *senders, struct pollfd *receivers, int receiver_count, int msec)
 {
 	poll(receivers, receiver_count, msec);
 	for (int i = 0; i < receiver_count; i++)
 		if (receivers[i].revents)
 			receive_all(receivers[i].fd, i);
-	if (options.answers)
-		receive_answers(sender);
+	for (unsigned int i = 0; options.answers && i < options.ports; i++)
+		receive_answers(senders[i].fd);
 }
 
 /* Sends at the given rate and receives until a signal, then receives the remaining packets. */
-static void run(int sender, struct pollfd *receivers, int receiver_count)
+static void run(const struct pollfd *senders, struct pollfd *receivers, int receiver_count)
 {
 	uint64_t start = now(), end = start + options.seconds * 1000 * MILLISECOND, progress = start, before = 0;
 	uint64_t due, time = start, written_off = 0;
@@ -244,13 +247,13 @@ static void run(int sender, struct pollfd *receivers, int receiver_count)
 		}
 		due = (time - start) / 1000 * options.rate / 1000000;
 		while (count.sent < due && (int64_t)(count.sent - completed() - written_off) < options.window)
-			if (!send_one(sender))
+			if (!send_one(senders))
 				break;
-		receive(sender, receivers, receiver_count, 1);
+		receive(senders, receivers, receiver_count, 1);
 	}
 	end = now() + 1000 * MILLISECOND;
 	while (completed() < count.sent && now() < end)
-		receive(sender, receivers, receiver_count, 10);
+		receive(senders, receivers, receiver_count, 10);
 }
 
 static unsigned int number_option(const char *name, const char *text, unsigned int most)
@@ -269,6 +272,7 @@ static void usage(FILE *out)
 	      "Sends from the first namespace (a file such as /run/netns/NAME), receives in the others.\n"
 	      "  --rate N      packets a second (10000)\n"
 	      "  --streams N   different Call-IDs (256)\n"
+	      "  --ports N     source ports, which the packets of each stream use in turn (1)\n"
 	      "  --calls       each stream is a call: an INVITE, then requests with a To tag (default: OPTIONS)\n"
 	      "  --answers     the receivers send each packet back from their own addresses (default: listen on "
 	      "ADDRESS)\n"
@@ -283,8 +287,9 @@ static void read_options(int argc, char **argv)
 	static const struct option table[] = {{"from", required_argument, NULL, 'f'},
 		{"to", required_argument, NULL, 't'}, {"rate", required_argument, NULL, 'r'},
 		{"streams", required_argument, NULL, 's'}, {"window", required_argument, NULL, 'w'},
-		{"seconds", required_argument, NULL, 'S'}, {"calls", no_argument, NULL, 'c'},
-		{"answers", no_argument, NULL, 'a'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"seconds", required_argument, NULL, 'S'}, {"ports", required_argument, NULL, 'p'},
+		{"calls", no_argument, NULL, 'c'}, {"answers", no_argument, NULL, 'a'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	char *colon;
 	int option;
 
@@ -308,6 +313,9 @@ static void read_options(int argc, char **argv)
 			break;
 		case 's':
 			options.streams = number_option("streams", optarg, MAX_STREAMS);
+			break;
+		case 'p':
+			options.ports = number_option("ports", optarg, MAX_PORTS);
 			break;
 		case 'c':
 			options.calls = true;
@@ -337,14 +345,15 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct pollfd receivers[MAX_RECEIVERS];
-	int receiver_count, sender;
+	struct pollfd receivers[MAX_RECEIVERS], senders[MAX_PORTS];
+	int receiver_count;
 
 	read_options(argc, argv);
 	receiver_count = argc - optind;
 	for (int i = 0; i < receiver_count; i++)
 		receivers[i] = (struct pollfd){.fd = open_receiver(argv[optind + i]), .events = POLLIN};
-	sender = open_sender();
+	for (unsigned int i = 0; i < options.ports; i++)
+		senders[i].fd = open_sender();
 	for (unsigned int i = 0; i < options.streams; i++)
 		streams[i].receiver = -1;
 	seen = mmap(NULL, MAX_PACKETS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -353,7 +362,7 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
 
-	run(sender, receivers, receiver_count);
+	run(senders, receivers, receiver_count);
 
 	printf("sent %llu received %llu lost %llu duplicated %llu reordered %llu moved %llu foreign %llu answered %llu "
 	       "by",

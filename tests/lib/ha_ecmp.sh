@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Three balancers behind a router with ECMP, from the files and commands of docs/ha-ecmp.md. The client is behind the router.
+# Needs lab.sh, numbered.sh and ha.sh.
+
+HA_PAGE=docs/ha-ecmp.md
+HA_BALANCERS=(balancer spare third)
+# A machine under load must not seem dead: BFD waits for 3 s instead of 0.9 s.
+ECMP_SLOWER='s/multiplier 3/multiplier 10/'
+ECMP_PORTS=16
+
+# ecmp_lab dsr|gue|nat: the servers are on the network of the balancers, behind the router, or behind the balancers.
+ecmp_lab() {
+	local host number=1
+	_lab_host client
+	lab_plug client eth0 br9
+	lab_address client eth0 198.51.100.100/24 2001:db8:9::100/64
+	for host in router "${HA_BALANCERS[@]}"; do
+		ha_host "$host" $((number++))
+	done
+	lab_plug router eth1 br9
+	lab_address router eth1 198.51.100.1/24 2001:db8:9::1/64
+	lab_in router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	_ecmp_default client 198.51.100.1 2001:db8:9::1
+	for host in "${HA_BALANCERS[@]}"; do
+		_ecmp_default "$host" 10.0.0.1 2001:db8::1
+	done
+	"_ecmp_servers_$1"
+	ha_read_page
+}
+
+_ecmp_default() {
+	lab_in "$1" ip route add default via "$2"
+	lab_in "$1" ip -6 route add default via "$3"
+}
+
+_ecmp_servers_dsr() {
+	local i
+	LAB_SUBNET=0
+	for i in 1 2 3; do
+		lab_backend "px$i" $((10 + i)) br0
+		_ecmp_default "px$i" 10.0.0.1 2001:db8::1
+	done
+}
+
+_ecmp_servers_gue() {
+	local i
+	LAB_SUBNET=1
+	lab_plug router eth2 br1
+	lab_address router eth2 10.0.1.1/24 2001:db8:1::1/64
+	for i in 1 2 3; do
+		lab_backend "px$i" $((10 + i)) br1
+		_ecmp_default "px$i" 10.0.1.1 2001:db8:1::1
+	done
+}
+
+# All responses return through the second balancer.
+_ecmp_servers_nat() {
+	local i host number=2
+	LAB_SUBNET=1
+	for host in "${HA_BALANCERS[@]}"; do
+		lab_plug "$host" eth1 br1
+		lab_address "$host" eth1 "10.0.1.$((number++))/24"
+		lab_in "$host" sysctl -qw net.ipv4.ip_forward=1
+	done
+	for i in 1 2 3; do
+		LAB_BARE=1 lab_backend "px$i" $((10 + i)) br1
+		lab_in "px$i" ip route add default via 10.0.1.3
+	done
+}
+
+# --- the programs of the page
+
+ecmp_announce() {
+	lab_start "announce-$1" "$1" env PATH="$HA_PATH" /usr/local/sbin/sipxdp-announce
+}
+
+ecmp_bird() {
+	lab_in "$1" mkdir -p /run/bird
+	lab_start "bird-$1" "$1" bird -f -c /etc/bird/bird.conf
+}
+
+ecmp_frr() {
+	local daemon
+	lab_in "$1" install -d -o frr -g frr /run/frr
+	for daemon in zebra bgpd bfdd; do
+		lab_start "$daemon-$1" "$1" "/usr/lib/frr/$daemon"
+	done
+	for daemon in zebra bgpd bfdd; do
+		wait_for 10 lab_in "$1" test -S "/run/frr/$daemon.vty"
+	done
+	lab_in "$1" vtysh -b
+}
+
+# --- what happens
+
+# ecmp_hops COUNT: does the router distribute the packets of both VIPs over COUNT balancers?
+ecmp_hops() {
+	[ "$(lab_in router ip route show "$LAB_VIP" | grep -c ' via ')" -eq "$1" ] &&
+		{ [ -n "${ECMP_NO_IPV6:-}" ] || [ "$(lab_in router ip -6 route show "$LAB_VIP6" | grep -c ' via ')" -eq "$1" ]; }
+}
+
+ecmp_packets() {
+	local host sum=0
+	for host in "${HA_BALANCERS[@]}"; do
+		sum=$((sum + $(ha_packets "$host")))
+	done
+	echo $sum
+}
+
+ecmp_send() {
+	start_packets --rate "$RATE" --ports $ECMP_PORTS "$@"
+}
+
+ecmp_sent() {
+	lab_stop numbered || true
+	diag "$(cat "$LAB_DIR/numbered.log")"
+}
+
+# ecmp_none_lost NAME: ends the packets.
+ecmp_none_lost() {
+	ecmp_sent
+	is "$1: none of $(result sent) packets is lost" "$(result lost)" 0
+	is "... none is duplicated" "$(result duplicated)" 0
+	stays
+}
