@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "bpf/guard_source.h"
 #include "guard.h"
 #include "run.h"
+
+#define TOKEN_NSEC 600000000000ULL /* until a token of a surge limit comes back */
 
 /* Returns the entry of an address with an optional length, "192.0.2.0/24". */
 static struct guard_prefix prefix_of(const char *text)
@@ -91,6 +92,15 @@ static void fill_class(struct balancer_bpf *skel, uint32_t list, const struct gu
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.guard_classes), &at, class, BPF_ANY), "guard_classes");
 }
 
+/* A token comes back after about nine minutes, or sooner after a large burst: a machine that stands still between two
+ * packets does not change the result of a test. */
+static struct guard_limit limit_of(uint32_t burst)
+{
+	uint32_t interval = GUARD_WINDOW_MAX / (burst < 3 ? 2 : burst - 1);
+
+	return (struct guard_limit){interval, (burst - 1) * interval};
+}
+
 static void fill_classes(struct balancer_bpf *skel, const struct guard_setup *setup)
 {
 	struct guard_class unlisted = {.enforced = setup->observe ? 0 : ~0u};
@@ -101,10 +111,8 @@ static void fill_classes(struct balancer_bpf *skel, const struct guard_setup *se
 		.list = GUARD_LIST_BLOCKED, .action = GUARD_DENY, .enforced = setup->observe ? 0 : ~0u};
 
 	for (int i = 0; i < GUARD_BUCKETS; i++)
-		if (setup->burst[i] && setup->frozen)
-			unlisted.limits[i] = (struct guard_limit){1 << 29, (setup->burst[i] - 1) << 29};
-		else if (setup->burst[i])
-			unlisted.limits[i] = guard_limit_of(setup->rate[i] ? setup->rate[i] : 1, setup->burst[i]);
+		if (setup->burst[i])
+			unlisted.limits[i] = limit_of(setup->burst[i]);
 	fill_class(skel, GUARD_LIST_NONE, &unlisted);
 	fill_class(skel, GUARD_LIST_BLOCKED, &blocked);
 	fill_class(skel, TEST_LIST, &listed);
@@ -112,8 +120,8 @@ static void fill_classes(struct balancer_bpf *skel, const struct guard_setup *se
 
 static void fill_surges(struct bpf_map *map, uint32_t burst, bool observe)
 {
-	struct surge surge = {.interval = burst ? 1000000000 : 0,
-		.window = burst ? (burst - 1) * 1000000000ULL : 0,
+	struct surge surge = {.interval = burst ? TOKEN_NSEC : 0,
+		.window = burst ? (burst - 1) * TOKEN_NSEC : 0,
 		.flags = observe ? 0 : SURGE_ENFORCED};
 
 	for (uint32_t id = 0; id < 8; id++)

@@ -10,9 +10,7 @@
 
 struct guard_setup {
 	uint32_t flags;                /* enum guard_flags, in addition to GUARD_FLAG_LIMITS */
-	uint32_t burst[GUARD_BUCKETS]; /* of sources on no list; then one packet per second; 0: no limit */
-	uint32_t rate[GUARD_BUCKETS];  /* [1] packets per second */
-	bool frozen;                   /* no tokens come back for minutes; bursts are at most 3 */
+	uint32_t burst[GUARD_BUCKETS]; /* of sources on no list; then no packet for minutes; 0: no limit */
 	uint64_t hash_key;             /* [a new one] */
 	bool observe;                  /* no rule is enforced */
 	bool observe_backends;         /* no limit of a backend is enforced */
@@ -21,7 +19,7 @@ struct guard_setup {
 	bool observe_list;             /* mode of TEST_LIST */
 	const char *unlisted;          /* a prefix within TEST_LIST that is on no list */
 	const char *blocked;           /* a prefix in guard_blocks */
-	uint32_t service_surge;        /* burst of each service; then one INVITE per second; 0: no limit */
+	uint32_t service_surge;        /* burst of each service; then no INVITE for minutes; 0: no limit */
 	uint32_t backend_surge;
 	uint8_t ipv6_bits; /* [64] prefix that is one source */
 };

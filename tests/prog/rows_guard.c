@@ -42,7 +42,7 @@ static const struct frame_spec invite = {.payload = INITIAL("INVITE")}, bye = {.
 				       .payload_length =
 					       sizeof(INITIAL("INVITE")) - 1 - (sizeof(INITIAL("INVITE")) - 1) % 8};
 
-/* One packet of each kind. The next token comes after a second, or after a thousandth of a second. */
+/* One packet of each kind. */
 #define BUCKETS(n)                                                                                                     \
 	{                                                                                                              \
 		n, n, n, n, n, n, n, n, n, n, n, n                                                                     \

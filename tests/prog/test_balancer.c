@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
+#include <time.h>
 #include "bpf/abi_punt.h"
 #include "rows.h"
 #include "suite.h"
@@ -364,35 +365,60 @@ static int read_ring(struct bpf_map *map, struct punt *last)
 	return count;
 }
 
+static uint64_t nsec_now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+/* Runs three frames, the last fragment of a datagram and the first fragments of a different datagram and of this one,
+ * and returns the number of reports. A report is only due within PUNT_NSEC: if the machine was slower, tries again. */
+static int report_first(const struct frame_spec *later, const struct frame_spec *other, const struct frame_spec *first,
+	struct punt *report)
+{
+	struct frame frame;
+	struct punt held;
+	uint64_t start;
+	int count;
+
+	do {
+		run_must(bpf_map_delete_elem(bpf_map__fd(skel->maps.fragments),
+				 &(struct fragment_key){.source.word = {0, 0, htonl(0xffff), inet_addr("198.51.100.7")},
+					 .destination.word = {0, 0, htonl(0xffff), inet_addr("192.0.2.10")},
+					 .id = htons(first->id),
+					 .protocol = 17}),
+			"fragments");
+		start = nsec_now();
+		held = punt_of(later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
+		frame_build(&frame, other);
+		cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+		cr_expect_eq(
+			read_ring(skel->maps.punt_fragments, report), 0, "the first fragment of a different datagram");
+		frame_build(&frame, first);
+		cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+		count = read_ring(skel->maps.punt_fragments, report);
+	} while (!count && nsec_now() - start > PUNT_NSEC);
+	cr_expect_arr_eq(&report->key, &held.key, sizeof(held.key));
+	return count;
+}
+
 Test(balancer, a_first_fragment_is_reported_when_later_fragments_wait)
 {
 	const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 5310},
 				later = {.payload = "last", .fragment_offset = 1480, .id = 5310},
 				other = {.payload = ROW_INVITE, .more_fragments = true, .id = 5311};
-	struct punt held, report = {};
+	struct punt report = {};
 	struct frame frame;
 
 	balancer_fill(skel, &(struct balancer_setup){});
 	frame_build(&frame, &first);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
 	cr_expect_eq(read_ring(skel->maps.punt_fragments, &report), 0, "no fragment waits for it");
-
-	run_must(bpf_map_delete_elem(bpf_map__fd(skel->maps.fragments),
-			 &(struct fragment_key){.source.word = {0, 0, htonl(0xffff), inet_addr("198.51.100.7")},
-				 .destination.word = {0, 0, htonl(0xffff), inet_addr("192.0.2.10")},
-				 .id = htons(5310),
-				 .protocol = 17}),
-		"fragments");
-	held = punt_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
-	frame_build(&frame, &other);
-	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
-	cr_expect_eq(read_ring(skel->maps.punt_fragments, &report), 0, "the first fragment of a different datagram");
-	frame_build(&frame, &first);
-	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
-	cr_expect_eq(read_ring(skel->maps.punt_fragments, &report), 1);
+	cr_expect_eq(report_first(&later, &other, &first, &report), 1);
 	cr_expect_eq(report.kind, PUNT_FIRST_SEEN);
 	cr_expect_eq(report.length, 0);
-	cr_expect_arr_eq(&report.key, &held.key, sizeof(report.key));
 }
 
 /* --- datagrams whose fragments have all arrived */

@@ -22,14 +22,12 @@
 
 static const struct guard_setup guards[] = {
 	{.hash_key = 1,
-		.frozen = true,
 		.burst = {3, 3, 2, 2, 1, 2, 1, 1, 1, 1, 2, 1},
 		.flags = GUARD_FLAG_SCANNERS | GUARD_FLAG_EMERGENCY | GUARD_FLAG_PRIORITY,
 		.prefixes = {"198.51.64.0/18"},
 		.action = GUARD_TRUST,
 		.blocked = "198.51.128.0/18"},
 	{.hash_key = 2,
-		.frozen = true,
 		.burst = {3, 3, 2, 2, 1, 2, 1, 1, 1, 1, 2, 1},
 		.flags = GUARD_FLAG_BROKEN,
 		.observe = true,
