@@ -112,7 +112,7 @@ $dir/new.yaml:3:7: unknown key 'sevices'
 $dir/new.yaml: no pools"
 run plan "$dir/new.yaml" --json
 is "faults are printed in JSON" "$status $(jq -c '.error, .faults[0]' <<< "$out")" '1 "2 faults, nothing was changed"
-{"line":3,"column":7,"message":"unknown key '"'sevices'"'"}'
+{"column":7,"line":3,"message":"unknown key '"'sevices'"'"}'
 
 # --- sipxdp-ctl: output
 
@@ -124,7 +124,7 @@ prints() {
 	is "text of $1${5:-}" "$status $err$out" "0 $3"
 	# shellcheck disable=SC2086
 	run $1 ${4:-} --json
-	is "JSON of $1${5:-}" "$(jq -cS . <<< "$out")" "$(jq -cS . <<< "$2")"
+	is "JSON of $1${5:-}" "$(jq -c . <<< "$out")" "$(jq -c . <<< "$2")"
 	rm "$replies/$1.json"
 }
 

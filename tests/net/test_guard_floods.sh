@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/sip.sh
 
 CARRIER=$LAB_CLIENT PHONES=10.0.0.101 ATTACKER=10.0.0.150
-SECONDS_EACH=${FLOOD_SECONDS:-3}          # duration of a flood; FLOOD_SECONDS=10 for a longer test
+SECONDS_EACH=${FLOOD_SECONDS:-2}          # duration of a flood; FLOOD_SECONDS=10 for a longer test
 CALLS=$((1000 + 500 * SECONDS_EACH)) # of the carrier: for longer than all floods
 FORGED=1000000
 # An upper bound for the packets of one flood within the default limits: INVITE 10/s burst 100, not SIP 10/s burst 50.

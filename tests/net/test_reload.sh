@@ -96,11 +96,11 @@ is "... nothing has moved" "$(kept)" "0 0"
 write_file 's/record_time: 10m/record_time: 9m/' '/px1/s/weight: 1/weight: 2/'
 planned=$(lab_ctl --json plan "$LAB_CONFIG")
 like "plan shows a changed key that no map contains" "$planned" "pool proxies: record_time 9m, was 10m"
-is "... reload does the same" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+is "... reload does the same" "$(lab_ctl --json reload | jq -c .)" "$(jq -c . <<< "$planned")"
 for change in '/name: px2/s/weight: 1/weight: 3/' '/name: px3/s/weight: 1/weight: 0/' '/name: px2/s/}/, priority: 2}/' '/name: px3/s/}/, admin: drain}/'; do
 	write_file "$change"
 	planned=$(lab_ctl --json plan "$LAB_CONFIG")
-	is "in the middle of a migration, $change has the same result" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+	is "in the middle of a migration, $change has the same result" "$(lab_ctl --json reload | jq -c .)" "$(jq -c . <<< "$planned")"
 done
 is "... no call has moved" "$(kept)" "0 0"
 write_file
