@@ -17,7 +17,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -
 	-DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -I. -Wall -Wextra -Werror -MMD -MP
 SAN_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZ_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g -MMD -MP -fno-sanitize-recover=undefined
+FUZZ_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g1 -MMD -MP -fno-sanitize-recover=undefined
 FUZZ_SANITIZERS = -fsanitize=fuzzer,address,undefined
 
 Q := $(if $(V),,@)

@@ -16,7 +16,8 @@ build_release() {
 	local directory=build/releases/$1
 	if [ ! -x "$directory/build/sipxdpd" ]; then
 		mkdir -p "$directory" && git archive "$1" | tar -x -C "$directory"
-		make -s -j2 -C "$directory" CFLAGS=-O0 > "$LAB_DIR/release.log" 2>&1 || { tail -n 20 "$LAB_DIR/release.log" && return 1; }
+		make -s -j2 -C "$directory" CFLAGS=-O0 build/sipxdp-loader build/sipxdpd build/sipxdp-ctl > "$LAB_DIR/release.log" 2>&1 ||
+			{ tail -n 20 "$LAB_DIR/release.log" && return 1; }
 	fi
 	PATH=$PWD/$directory/build:$PATH
 }
