@@ -12,6 +12,7 @@
 
 #include "balance.h"
 #include "classify.h"
+#include "fast_tunnel.h"
 #include "finish.h"
 #include "forward.h"
 #include "guard.h"
@@ -161,23 +162,6 @@ static __always_inline bool fast_message(struct xdp_md *ctx, struct sip_key *key
 	return key->counter != COUNTER_UNDECIDED;
 }
 
-/* Both MAC addresses have the same layout in a backend and in a frame: 12 bytes. They are copied as words,
- * because the compiler assumes an alignment of two bytes for an Ethernet header. */
-static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backend *backend)
-{
-	const void *macs = &backend->next_hop;
-	void *frame = frame_start(ctx);
-
-	_Static_assert(offsetof(struct backend, next_hop) % 8 == 0, "alignment of MAC addresses");
-	_Static_assert(offsetof(struct backend, interface_mac) == offsetof(struct backend, next_hop) + 6, "one place");
-	if (frame + ETHERNET_SIZE > frame_end(ctx))
-		return false;
-	*(__u64 *)frame = *(const __u64 *)macs;
-	*(__u32 *)(frame + 8) = *(const __u32 *)(macs + 8);
-	*(__be16 *)(frame + 12) = net16(ETH_P_IP);
-	return true;
-}
-
 /* Replaces an end of the packet. Returns the change of the transport checksum. */
 static __always_inline __u64 fast_replace(struct iphdr *ip, const struct address *to, __be16 port, enum nat_end end)
 {
@@ -220,46 +204,6 @@ static __always_inline bool fast_nat_in(struct xdp_md *ctx, const struct address
 	return fast_rewrite(ctx, ip, to, port, NAT_DESTINATION);
 }
 
-static __always_inline bool fast_tunnel(
-	struct xdp_md *ctx, const struct backend *backend, struct inner *inner, __u32 size)
-{
-	struct iphdr *outer, *ip;
-
-	if (bpf_xdp_adjust_head(ctx, -(int)size))
-		return false;
-	outer = frame_start(ctx) + ETHERNET_SIZE;
-	ip = (void *)outer + size;
-	if ((void *)(ip + 1) > frame_end(ctx))
-		return false; /* only for the verifier: the frame always has room for all headers */
-	inner_read_ipv4(ip, inner);
-	outer_ipv4(outer, backend, inner);
-	if (inner->carrier == IPPROTO_UDP)
-		outer_udp((void *)(outer + 1), backend, inner);
-	ipv4_decrement_ttl(ip);
-	return fast_ethernet(ctx, backend);
-}
-
-/* A tunnel whose outer headers depend on the call. This is a separate function because the fast path has no free
- * registers for it. Returns whether it has sent the packet. */
-__noinline int fast_varied_tunnel(struct xdp_md *ctx, __u32 id, __u32 entropy)
-{
-	struct inner inner = {.carrier = IPPROTO_UDP, .entropy = entropy};
-	const struct backend *backend = backend_reachable(id);
-
-	if (backend && backend->forward == FORWARD_IPIP) {
-		inner.carrier = IPPROTO_IPIP;
-		return fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr));
-	}
-	return backend && fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr) + sizeof(struct udphdr));
-}
-
-static __always_inline bool fast_ipip(struct xdp_md *ctx, const struct backend *backend)
-{
-	struct inner inner = {.carrier = IPPROTO_IPIP};
-
-	return fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr));
-}
-
 /* Returns whether the frame is addressed to this machine. First compares the address in the backend's entry: the entry
  * is already in the CPU cache, and the interface in the entry is usually the receiving interface. */
 static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backend *backend)
@@ -281,14 +225,14 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	if (host16(ip->tot_len) + outer_size(backend) > backend->mtu)
 		return false;
 	if (backend->forward == FORWARD_DSR)
-		return fast_ethernet(ctx, backend);
+		return fast_ethernet(ctx, backend, ETH_P_IP);
 	if (backend->forward == FORWARD_NAT)
-		return fast_nat_in(ctx, &backend->address, backend->port) && fast_ethernet(ctx, backend);
-	if (ip->ttl <= 1 || !is_ipv4_tunnel(backend))
+		return fast_nat_in(ctx, &backend->address, backend->port) && fast_ethernet(ctx, backend, ETH_P_IP);
+	if (ip->ttl <= 1 || !is_tunnel(backend->forward))
 		return false;
-	if (backend->forward == FORWARD_IPIP && !backend->source_bits)
+	if (backend->forward == FORWARD_IPIP && !backend->source_bits && is_ipv4_tunnel(backend))
 		return fast_ipip(ctx, backend);
-	return is_tunnel(backend->forward) && fast_varied_tunnel(ctx, fast->backend, fast->key.hash >> 32);
+	return fast_other_tunnel(ctx, fast->backend, fast->key.hash >> 32);
 }
 
 /* Returns whether the call of the packet is counted, or may be placed. */

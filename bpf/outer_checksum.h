@@ -55,18 +55,22 @@ static __always_inline bool sum_is_covered(const struct xdp_md *ctx, const struc
 	return p->protocol == IPPROTO_UDP && (void *)(udp + 1) <= frame_end(ctx) && udp->check;
 }
 
-/* The sum of a packet whose IPv4 header and transport header contain valid checksums. The sum of such an IPv4 header is
- * 0. The sum of the bytes after an IP header is the negative sum of the pseudo header, and in IPv6 both sums contain
- * the addresses and the length. */
+/* The sum of an IPv4 packet whose IP header and transport header contain valid checksums. The sum of such an IP header
+ * is 0, and the sum of the `length` bytes after it is the negative sum of the pseudo header. */
+static __always_inline __u16 sum_of_ipv4(__be32 source, __be32 destination, __u32 length, __u8 protocol)
+{
+	return ~checksum_fold((__u64)source + destination + net16(length) + net16(protocol));
+}
+
+/* The sum of a packet that contains valid checksums. In IPv6, the IP header and the pseudo header both contain the
+ * addresses and the length. */
 static __always_inline __u16 sum_from_headers(const struct packet *p, const struct ipv6hdr *ip)
 {
 	const __be32 *word = (const void *)ip;
-	__u32 protocol = net16(p->protocol);
 
 	if (!p->ipv6)
-		return ~checksum_fold(
-			(__u64)p->source.word[3] + p->destination.word[3] + net16(p->end - p->transport) + protocol);
-	return checksum_fold((__u64)word[0] + (word[1] >> 16) + (__u16)~protocol);
+		return sum_of_ipv4(p->source.word[3], p->destination.word[3], p->end - p->transport, p->protocol);
+	return checksum_fold((__u64)word[0] + (word[1] >> 16) + (__u16)~net16(p->protocol));
 }
 
 static __always_inline __u16 inner_sum(struct xdp_md *ctx, const struct packet *p, __u32 at, __u32 length)
