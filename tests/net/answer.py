@@ -10,6 +10,7 @@ HOW is the end of a status line ("200 OK", "503 Service Unavailable") or one of
   branch, call-id, cseq     200 with this header changed
   elsewhere   200 from a different port
   silent      no response
+  seldom      200 to one of eight requests
   request     an OPTIONS request, then 200
   pieces      keepalives, then 200 byte by byte (not udp)
   endless     headers without an end (not udp)
@@ -17,6 +18,7 @@ HOW is the end of a status line ("200 OK", "503 Service Unavailable") or one of
   close       closes the connection without a response (not udp)
 Prints "at SECONDS" and then the request, for each request.
 """
+import itertools
 import re
 import socket
 import ssl
@@ -25,6 +27,7 @@ import threading
 import time
 
 PLAIN = "200 OK"
+requests = itertools.count()
 
 
 def response(request, status, body=""):
@@ -53,6 +56,9 @@ def answer(request, how, send, peer):
         send(response(request, "100 Trying"))
         time.sleep(0.1)
         send(response(request, PLAIN, "v=0\r\n"))
+    elif how == "seldom":
+        if next(requests) % 8 == 0:
+            send(response(request, PLAIN))
     elif how == "late":
         time.sleep(0.7)
         send(response(request, PLAIN))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # The times in which servers with `forward: nat` respond to INVITEs, of the sampled calls: a server that answers after 100 ms,
-# and one that does not respond.
+# and one that does not respond. Passive health: a server that responds to some of its INVITEs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -17,6 +17,7 @@ write_config() {
 		services:
 		  - {name: slow, vip: $LAB_VIP, port: 5071, pool: slow}
 		  - {name: silent, vip: $LAB_VIP, port: 5072, pool: silent}
+		  - {name: mixed, vip: $LAB_VIP, port: 5073, pool: mixed}
 		pools:
 		  - name: slow
 		    forward: nat
@@ -24,25 +25,16 @@ write_config() {
 		  - name: silent
 		    forward: nat
 		    backends: [{name: px2, address: 10.0.1.12}]
+		  - name: mixed
+		    forward: nat
+		    passive: {window: 30s}
+		    backends: [{name: good, address: 10.0.1.11}, {name: seldom, address: 10.0.1.12}]
 	YAML
 }
 
 # call PORT ANSWERS: the client sends INVITEs of different calls, and waits for so many responses 200.
 call() {
-	lab_in client timeout 60 python3 -c '
-import socket, sys, time
-vip, port, calls, answers = sys.argv[1:]
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-s.connect((vip, int(port)))
-for i in range(int(calls)):
-    s.send(f"INVITE sip:b@{vip} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.100;branch=z9hG4bK{i}\r\nFrom: <sip:a@example.net>;tag=1\r\n"
-        f"To: <sip:b@example.net>\r\nCall-ID: {port}-{i}@example.net\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n".encode())
-    time.sleep(0.001)
-s.settimeout(20)
-left = int(answers)
-while left:
-    left -= s.recv(4096).startswith(b"SIP/2.0 200 ")' "$LAB_VIP" "$1" "$CALLS" "$2"
+	lab_in client timeout 60 tests/net/invites.py "$LAB_VIP" "$1" $CALLS 1 "$2"
 }
 
 # entries MAP
@@ -63,8 +55,19 @@ has_unanswered() {
 	[ "$(unanswered px2)" = "$1" ]
 }
 
+# Are the calls of the pools `slow` and `silent` deleted? Their backends have the ids 1 and 2.
 has_no_setups() {
-	[ "$(entries setups)" = 0 ]
+	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/setups |
+		jq -e 'all(.[].formatted.value.backend; . > 2)' > /dev/null
+}
+
+# seldom FILTER: a value of the server that responds to one of eight INVITEs
+seldom() {
+	lab_ctl --json backend list | jq -r ".[] | select(.name == \"seldom\") | $1"
+}
+
+is_seldom_down() {
+	[ "$(seldom .state)" = down ]
 }
 
 metric() {
@@ -78,7 +81,9 @@ lab_start px1 px1 python3 tests/net/answer.py udp 10.0.1.11 5071 trying
 lab_start px2 px2 python3 tests/net/answer.py udp 10.0.1.12 5072 silent
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-wait_for 15 lab_serving 2
+lab_start good px1 tests/net/answer.py udp 10.0.1.11 5073 "200 OK"
+lab_start seldom px2 tests/net/answer.py udp 10.0.1.12 5073 seldom
+wait_for 15 lab_serving 4
 
 check "the silent server receives its calls" call 5072 0
 silent=$(entries counted_calls) # the sampled calls: none of them ends
@@ -96,11 +101,21 @@ is "the metrics have the same number" \
 is "... and the bucket of 64 ms is empty" \
 	"$(metric 'sipxdp_backend_call_setup_seconds_bucket{pool="slow",backend="px1",event="answer",le="0.064"}')" 0
 like "stats prints the times" "$(lab_ctl stats)" "slow +px1 +answer +$slow "
+is "the calls are still measured" "$(has_no_setups && echo deleted || true)" ""
+check "the third service receives calls" call 5073 1
+# Few calls, so that the servers respond to some while the balancer judges them.
+lab_start trickle client tests/net/invites.py "$LAB_VIP" 5073 100000 50 1
+check "after 32 s, a server that responds to one of eight INVITEs is down" wait_for 60 is_seldom_down
+lab_stop trickle || true
+is "... because of the share of failures" "$(seldom .passive.cause)" share
+like "backend list shows the reason" "$(seldom .reason)" \
+	'about [0-9]+ of [0-9]+ INVITE requests failed or had no response within 30 s'
+check "... and all new calls go to the other server" lab_in client timeout 60 tests/net/invites.py "$LAB_VIP" 5073 200 1 200
 check "after 32 s, the sampled calls of the silent server count as unanswered" wait_for 60 has_unanswered "$silent"
 is "... and no call of the slow server" "$(unanswered px1)" 0
 is "the metrics have the same number" \
 	"$(metric 'sipxdp_backend_unanswered_sampled_calls_total{pool="silent",backend="px2"}')" "$silent"
-check "the daemon deletes all measured calls" wait_for 60 has_no_setups
+check "the daemon deletes their measured calls" wait_for 60 has_no_setups
 lab_stop sipxdpd || true
 is "without the daemon, stats prints the same" "$(unanswered px2) $(times answer .sampled_calls)" "$silent $slow"
 tap_end
