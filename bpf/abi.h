@@ -256,9 +256,19 @@ struct hint_key {
 /* pools: array. Pool N owns the tables 2N and 2N + 1. The daemon fills the unused one and then writes its index
  * to `table`. All later packets use the new table. */
 struct pool {
-	__u32 table;     /* index into tables */
-	__u16 migrating; /* 1: some slots of the pool are migrating, see previous_owners */
-	__u16 balanced;  /* 1: the pool has or had a `balance:` or a limit of calls, see balances */
+	__u32 table;          /* index into tables */
+	__u16 migrating;      /* 1: some slots of the pool are migrating, see previous_owners */
+	__u16 balanced;       /* enum pool_balanced; if not 0, see balances */
+	__u32 balanced_since; /* time of the last change of `balanced` to a higher value, in seconds of CLOCK_MONOTONIC;
+				 0: the pool had no lower value before. Only the daemon reads it */
+};
+
+/* Which calls of a pool have an entry in counted_calls that selects their backend. */
+enum pool_balanced {
+	BALANCED_NOT,    /* none: the slot selects the backend of every call */
+	BALANCED_ENDING, /* some calls from before; no new ones */
+	BALANCED_SOME,   /* new calls that do not go to the owner of their slot */
+	BALANCED_ALL,    /* every new call */
 };
 
 /* previous_owners: array of __u16[slots] by pool id. The owner of each migrating slot before its migration, 0
@@ -488,7 +498,7 @@ _Static_assert(sizeof(struct nat_vip) == 28, "nat_vip");
 _Static_assert((int)NAT_MESSAGES == (int)SERVICE_MESSAGES, "flags");
 _Static_assert(sizeof(struct nat_range_key) == sizeof(struct port_range_key), "nat_range_key");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
-_Static_assert(sizeof(struct pool) == 8, "pool");
+_Static_assert(sizeof(struct pool) == 12, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "service_traffic");
 _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "backend_traffic");

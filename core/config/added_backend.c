@@ -17,6 +17,12 @@ static void write_key(FILE *out, const char *key, const char *value)
 	config_write_word(out, value);
 }
 
+static void write_number(FILE *out, const char *key, int value)
+{
+	if (value > 0)
+		fprintf(out, ", %s: %d", key, value);
+}
+
 /* Converts "a.example.net,b.example.net" to a YAML list. */
 static void write_hints(FILE *out, const char *hints)
 {
@@ -50,8 +56,9 @@ static void write_text(FILE *out, const struct config_pool *pool, const char *na
 	fprintf(out, ", weight: %u", weight);
 	if (options->priority >= 0)
 		fprintf(out, ", priority: %d", options->priority);
-	if (options->port > 0)
-		fprintf(out, ", port: %d", options->port);
+	write_number(out, "port", options->port);
+	write_number(out, "max_calls", options->max_calls);
+	write_number(out, "max_rate", options->max_rate);
 	write_key(out, "mac", options->mac);
 	write_hints(out, options->hints);
 	write_key(out, "ports", options->ports);

@@ -16,8 +16,8 @@ struct added_config {
  * separated by commas. */
 struct added_options {
 	const char *hints, *ports, *mac, *group, *forward;
-	int priority; /* < 0: not given */
-	int port;     /* <= 0: not given */
+	int priority;                  /* < 0: not given */
+	int port, max_calls, max_rate; /* <= 0: not given */
 };
 
 /* Creates a backend from its options. If an option is invalid, returns NULL and adds errors that name the backend.

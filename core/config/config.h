@@ -50,6 +50,7 @@ struct config_backend {
 };
 
 #define MAX_PRIORITY 255
+#define CALL_RATE_MAX 1000000 /* initial INVITEs per second */
 
 enum probe_type {
 	PROBE_NONE,
@@ -262,16 +263,6 @@ uint32_t config_backend_max_calls(const struct config_pool *pool, const struct c
 
 /* Its limit of initial INVITEs per second, from `max_rate:`; 0: none. */
 uint32_t config_backend_max_rate(const struct config_pool *pool, const struct config_backend *backend);
-
-/* Does a backend of the pool have `max_calls`, or `max_rate`? */
-bool config_limits_calls(const struct config_pool *pool);
-bool config_limits_rate(const struct config_pool *pool);
-
-/* May a new call go to a backend that does not own its slot? */
-bool config_places_calls(const struct config_pool *pool);
-
-/* Does the program count every call of the pool? Otherwise it counts a sample. */
-bool config_counts_all_calls(const struct config_pool *pool);
 
 /* A deep copy. */
 struct config *config_copy(const struct config *config);

@@ -70,7 +70,7 @@ uint32_t config_backend_max_rate(const struct config_pool *pool, const struct co
 	return backend && backend->max_rate ? backend->max_rate : pool->max_rate;
 }
 
-bool config_limits_calls(const struct config_pool *pool)
+static bool limits_calls(const struct config_pool *pool)
 {
 	bool found = pool->max_calls;
 
@@ -79,7 +79,7 @@ bool config_limits_calls(const struct config_pool *pool)
 	return found;
 }
 
-bool config_limits_rate(const struct config_pool *pool)
+static bool limits_rate(const struct config_pool *pool)
 {
 	bool found = pool->max_rate;
 
@@ -88,36 +88,29 @@ bool config_limits_rate(const struct config_pool *pool)
 	return found;
 }
 
-bool config_places_calls(const struct config_pool *pool)
-{
-	return pool->balance != BALANCE_HASH || pool->load_limit || config_limits_calls(pool) ||
-	       config_limits_rate(pool);
-}
-
-bool config_counts_all_calls(const struct config_pool *pool)
-{
-	return pool->balance == BALANCE_LEAST_CALLS || pool->balance == BALANCE_ROUND_ROBIN ||
-	       config_limits_calls(pool);
-}
-
-/* Names the first key because of which the pool chooses backends. */
-static void name_cause(const struct config_pool *pool, char text[NAME_SIZE])
+/* Writes the first key because of which a new call may go to a backend that does not own its slot. Returns false if
+ * there is none. */
+static bool name_cause(const struct config_pool *pool, char text[NAME_SIZE])
 {
 	if (pool->balance != BALANCE_HASH)
 		snprintf(text, NAME_SIZE, "balance %s", config_balance_name(pool->balance));
-	else if (config_limits_calls(pool))
+	else if (limits_calls(pool))
 		snprintf(text, NAME_SIZE, "max_calls");
+	else if (pool->load_limit)
+		snprintf(text, NAME_SIZE, "load_limit");
+	else if (limits_rate(pool))
+		snprintf(text, NAME_SIZE, "max_rate");
 	else
-		snprintf(text, NAME_SIZE, "%s", pool->load_limit ? "load_limit" : "max_rate");
+		return false;
+	return true;
 }
 
 static void check_service(const struct config_service *service, const struct config_pool *pool, struct faults *faults)
 {
 	char cause[NAME_SIZE];
 
-	if (!config_places_calls(pool) || (service->protocol == IPPROTO_UDP && service->affinity == AFFINITY_CALL_ID))
+	if ((service->protocol == IPPROTO_UDP && service->affinity == AFFINITY_CALL_ID) || !name_cause(pool, cause))
 		return;
-	name_cause(pool, cause);
 	faults_add(faults, service->position,
 		"service %s: pool %s has %s, which needs protocol udp and affinity call-id", service->name, pool->name,
 		cause);

@@ -133,8 +133,6 @@ void config_read_overload(struct reader *reader, const struct node *value, void 
 void config_write_overload(const struct writer *writer, const struct key *key, const void *object);
 void config_write_limit(const struct writer *writer, const struct key *key, const void *object);
 
-#define CALL_RATE_MAX 1000000 /* initial INVITEs per second */
-
 /* Refuses services whose messages do not show the calls that their pools count. Call it for a file without faults. */
 void config_check_balance(const struct config *config, struct faults *faults);
 

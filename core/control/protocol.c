@@ -239,6 +239,8 @@ int protocol_check_request(json_t *json, struct request *out, char error[PROTOCO
 		.weight = PROTOCOL_NOT_GIVEN,
 		.priority = PROTOCOL_NOT_GIVEN,
 		.port = PROTOCOL_NOT_GIVEN,
+		.max_calls = PROTOCOL_NOT_GIVEN,
+		.max_rate = PROTOCOL_NOT_GIVEN,
 		.wait = PROTOCOL_NOT_GIVEN,
 		.seconds = PROTOCOL_NOT_GIVEN,
 		.trace = {.count = PROTOCOL_NOT_GIVEN, .seconds = PROTOCOL_NOT_GIVEN}};
@@ -275,6 +277,8 @@ void protocol_request_free(struct request *request)
 	*request = (struct request){.weight = PROTOCOL_NOT_GIVEN,
 		.priority = PROTOCOL_NOT_GIVEN,
 		.port = PROTOCOL_NOT_GIVEN,
+		.max_calls = PROTOCOL_NOT_GIVEN,
+		.max_rate = PROTOCOL_NOT_GIVEN,
 		.wait = PROTOCOL_NOT_GIVEN};
 }
 

@@ -123,6 +123,7 @@ struct request {
 	int weight;
 	int priority;
 	int port;
+	int max_calls, max_rate;
 	int wait; /* seconds; the client waits */
 	int seconds;
 	bool rate, watch; /* options of `stats`; the client repeats the request */

@@ -122,7 +122,15 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"port", "PORT", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 65535,
 				IN_REQUEST(port),
 				.help = "forward nat: the port on which the backend listens (default: the port of the "
-					"pool, else that of the service)"}}},
+					"pool, else that of the service)"},
+			{"max-calls", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_COUNTED_CALLS,
+				IN_REQUEST(max_calls),
+				.help = "live calls from which on new calls go to other backends (default: the limit "
+					"of the pool)"},
+			{"max-rate", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = CALL_RATE_MAX,
+				IN_REQUEST(max_rate),
+				.help = "new calls per second; further ones go to other backends (default: the limit "
+					"of the pool)"}}},
 	[COMMAND_BACKEND_REMOVE] = {"backend remove", "remove a backend from its pool at once",
 		{POOL, BACKEND,
 			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),

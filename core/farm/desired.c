@@ -5,6 +5,7 @@
 #include "desired.h"
 #include "desired_guard.h"
 #include "desired_services.h"
+#include "farm_balance.h"
 #include "farm_nat.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
@@ -23,6 +24,8 @@ struct pool_state {
 	uint64_t begun;
 	bool served;    /* a slot has had an owner since the daemon started */
 	uint64_t empty; /* the last time without an owner of any slot, after the pool was in service; 0: never */
+	enum pool_balanced balanced;
+	uint32_t balanced_since; /* as in struct pool */
 };
 
 struct desired {
@@ -93,6 +96,25 @@ static void begin(struct desired *desired, const struct farm *farm, const struct
 	desired->runs_by_key = runs_with_our_key(desired, running);
 }
 
+/* The program must find placed calls until they have ended, even if the pool no longer places calls. */
+static enum pool_balanced balanced_of(const struct farm_pool *pool, enum pool_balanced before)
+{
+	if (farm_counts_all_calls(pool))
+		return BALANCED_ALL;
+	if (farm_places_calls(pool))
+		return BALANCED_SOME;
+	return before && pool->has_placed_calls ? BALANCED_ENDING : BALANCED_NOT;
+}
+
+static void balance_pool(struct pool_state *state, const struct farm_pool *pool, uint64_t now)
+{
+	const enum pool_balanced after = balanced_of(pool, state->balanced);
+
+	if (after > state->balanced)
+		state->balanced_since = now / 1000;
+	state->balanced = after;
+}
+
 static struct pool_state *pool_state(
 	struct desired *desired, const struct farm_pool *pool, const struct image *running, uint64_t now)
 {
@@ -108,6 +130,8 @@ static struct pool_state *pool_state(
 	state->finish = !desired->runs_by_key;
 	state->starting = !running->pool_names[id].name[0];
 	state->begun = now;
+	state->balanced = state->starting ? balanced_of(pool, BALANCED_NOT) : running->pools[id].balanced;
+	state->balanced_since = running->pools[id].balanced_since;
 	if (!state->starting)
 		migration_adopt(state->migration, image_owners(running, id), image_previous_slots(running, id), now);
 	return state;
@@ -207,12 +231,6 @@ static bool is_short_of_memory(const struct desired *desired)
 	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
 }
 
-/* The program must find placed calls until they have ended, even if the pool no longer places calls. */
-static bool is_balanced(const struct farm_pool *pool, const struct image *running)
-{
-	return config_places_calls(pool->config) || (running->pools[pool->id].balanced && pool->has_placed_calls);
-}
-
 /* If owners of the pool's slots change, writes all owners into the pool's unused table. */
 static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
 	struct image *image, uint64_t now)
@@ -223,6 +241,7 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	struct pool *value = &image->pools[id];
 
 	state->finish |= moves_at_once(state, pool, desired->slots, now);
+	balance_pool(state, pool, now);
 	move_pool(state, pool, owners_wanted(state->owners, pool), now);
 	if (is_short_of_memory(desired))
 		owners_trim(state->owners);
@@ -230,7 +249,8 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	slots_replace(&image->wanted[id], owners_wanted(state->owners, pool));
 	*value = (struct pool){.table = in_use,
 		.migrating = migration_is_going_on(state->migration),
-		.balanced = is_balanced(pool, running)};
+		.balanced = state->balanced,
+		.balanced_since = state->balanced_since};
 	if (value->migrating && !slots_equal(migration_previous(state->migration), image_previous_slots(running, id)))
 		slots_replace(&image->previous_owners[id], migration_previous(state->migration));
 	if (known && slots_equal(migration_owners(state->migration), image_owners(running, id)))

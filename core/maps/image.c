@@ -120,8 +120,8 @@ static void copy_slots(struct image *copy, const struct image *from)
 	struct hash_map_entry entry;
 
 	for (__u32 id = 0; id < copy->contract.pools && id < from->contract.pools; id++) {
-		copy->pools[id] = (struct pool){
-			.table = 2 * id, .migrating = from->pools[id].migrating, .balanced = from->pools[id].balanced};
+		copy->pools[id] = from->pools[id];
+		copy->pools[id].table = 2 * id;
 		slots_replace(&copy->tables[2 * id], image_owners(from, id));
 		slots_replace(&copy->previous_owners[id], image_previous_slots(from, id));
 	}

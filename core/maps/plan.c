@@ -214,8 +214,9 @@ static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t ta
 {
 	struct plan_step *step = plan_add_step(draft, PLAN_POOL, id, NULL);
 
-	step->pool =
-		(struct pool){.table = table, .migrating = migrating, .balanced = draft->desired->pools[id].balanced};
+	step->pool = draft->desired->pools[id];
+	step->pool.table = table;
+	step->pool.migrating = migrating;
 	return step;
 }
 
@@ -240,7 +241,7 @@ static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 	}
 	if (before->migrating && !after->migrating)
 		plan_describe(step = pool_step(draft, id, after->table, false), "pool %s: migration done", moves->name);
-	if (!step && before->balanced != after->balanced)
+	if (!step && (before->balanced != after->balanced || before->balanced_since != after->balanced_since))
 		pool_step(draft, id, before->table, before->migrating);
 }
 

@@ -8,6 +8,7 @@
 #include "call_balance.h"
 #include "core/base/memory.h"
 #include "core/farm/call_estimate.h"
+#include "core/farm/farm_balance.h"
 #include "core/farm/owners.h"
 #include "ctl/daemon/join/join_listener.h"
 #include "ctl/maps/clock.h"
@@ -22,9 +23,7 @@
 
 /* The state of a pool, by its id. */
 struct pool_balance {
-	bool is_known;   /* `written` is the content of the map */
-	bool is_by_hash; /* the pool has not placed calls until now */
-	uint32_t begins; /* when the pool begins to place calls, as clock_seconds() */
+	bool is_known; /* `written` is the content of the map */
 	struct balance written;
 	struct balance_decision decision; /* the sequence in the maps */
 	struct balance_member *members;   /* the input of the decision */
@@ -126,14 +125,15 @@ static struct balance_member *collect(
 	return members;
 }
 
-static uint32_t flags_of(const struct config_pool *config, const struct balance_decision *decision)
+static uint32_t flags_of(const struct farm_pool *pool, const struct balance_decision *decision)
 {
+	const struct config_pool *config = pool->config;
 	uint32_t flags = config->refuse_overload ? BALANCE_REFUSES : 0;
-	bool spills = decision->spills || config->load_limit || config_limits_rate(config);
+	bool spills = decision->spills || config->load_limit || farm_limits_rate(pool);
 
 	if (config->balance == BALANCE_LEAST_CALLS || config->balance == BALANCE_ROUND_ROBIN)
 		return flags | BALANCE_BY_TURN;
-	if (config_limits_calls(config))
+	if (farm_limits_calls(pool))
 		return flags | BALANCE_MAY_SPILL | BALANCE_COUNTS;
 	return flags | (spills ? BALANCE_MAY_SPILL : 0);
 }
@@ -209,7 +209,7 @@ static int update_balanced(struct call_balance *balance, const struct daemon *da
 		balance_decide(members, count, &rules, &decision);
 		write_full(balance, daemon, pool, members, count);
 	}
-	error = write_balance(daemon->maps, pool->id, state, flags_of(pool->config, &decision), &decision);
+	error = write_balance(daemon->maps, pool->id, state, flags_of(pool, &decision), &decision);
 	free(members);
 	return error;
 }
@@ -229,27 +229,28 @@ static int update_hash(struct call_balance *balance, const struct daemon *daemon
 	if (!error)
 		state->written = none;
 	state->is_known = false;
-	state->is_by_hash = true;
 	return error;
 }
 
-/* Before a pool begins to place calls, the program only remembers the transactions of new calls. Otherwise it would
- * treat the retransmission of an earlier INVITE as a new call. */
+/* When a pool begins to place calls, the program at first only remembers the transactions of new calls. Otherwise it
+ * would treat the retransmission of an earlier INVITE as a new call. A pool that already places some calls, and thus
+ * remembers transactions, continues as before. */
 static int prepare(const struct maps *maps, const struct farm_pool *pool, struct pool_balance *state)
 {
 	static const struct new_calls none;
 	struct balance next = {.flags = BALANCE_MAY_SPILL, .new_calls = state->written.new_calls};
 
 	state->is_known = false;
-	return state->written.flags == next.flags ? 0 : maps_put_new_calls(maps, pool->id, &next, &none);
+	if (state->written.flags & (BALANCE_BY_TURN | BALANCE_MAY_SPILL))
+		return 0;
+	return maps_put_new_calls(maps, pool->id, &next, &none);
 }
 
-static bool is_in_preparation(struct pool_balance *state)
+static bool is_in_preparation(const struct daemon *daemon, const struct farm_pool *pool)
 {
-	if (state->is_by_hash)
-		state->begins = clock_seconds() + PREPARATION_SECONDS;
-	state->is_by_hash = false;
-	return clock_seconds() < state->begins;
+	uint32_t since = daemon->running->pools[pool->id].balanced_since;
+
+	return since && clock_seconds() < since + PREPARATION_SECONDS;
 }
 
 static void count_calls(const struct maps *maps, uint32_t id, struct pool_balance *state)
@@ -271,9 +272,9 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 
 	if (!state->is_known && maps_balance(daemon->maps, pool->id, &state->written))
 		return -EIO;
-	if (!config_places_calls(pool->config))
+	if (!farm_places_calls(pool))
 		return update_hash(balance, daemon, pool, state);
-	if (is_in_preparation(state))
+	if (is_in_preparation(daemon, pool))
 		return prepare(daemon->maps, pool, state);
 	count_calls(daemon->maps, pool->id, state);
 	update_rates(balance, daemon, pool);
@@ -285,7 +286,7 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 static bool is_needed(const struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++)
-		if (config_places_calls(&daemon->farm->config->pools[i]))
+		if (farm_places_calls(&daemon->farm->pools[i]))
 			return true;
 	return false;
 }

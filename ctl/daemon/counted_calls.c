@@ -241,7 +241,7 @@ void counted_calls_report(const struct daemon *daemon, struct farm *farm)
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
 
-		pool->has_placed_calls = false;
+		pool->has_placed_calls = !counted_calls_are_known(daemon->counted_calls, daemon);
 		for (size_t j = 0; j < pool->count; j++)
 			pool->has_placed_calls |= maps_load(daemon->maps, pool->backends[j].id).placed;
 	}
@@ -259,12 +259,21 @@ struct placed_calls counted_calls_placed(const struct daemon *daemon, uint16_t i
 
 /* --- numbers for operators */
 
+/* Does the program count every live call of the pool? After a reload it does so only for new calls. */
+static bool counts_all(const struct daemon *daemon, const struct farm_pool *pool)
+{
+	const struct pool *running = &daemon->running->pools[pool->id];
+
+	return running->balanced == BALANCED_ALL &&
+	       (!running->balanced_since || clock_seconds() - running->balanced_since > FORGOTTEN_SECONDS);
+}
+
 static struct call_estimate estimate(
 	const struct daemon *daemon, const struct farm_pool *pool, const struct maps_load *load)
 {
 	if (!config_pool_is_counted(daemon->farm->config, pool - daemon->farm->pools))
 		return (struct call_estimate){0};
-	return call_estimate(load->sampled, load->placed, config_counts_all_calls(pool->config));
+	return call_estimate(load->sampled, load->placed, counts_all(daemon, pool));
 }
 
 /* While a backend drains, its calls are also tracked one by one. A call is tracked with its next packet, so this number

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include "core/config/config_private.h"
+#include "core/farm/farm_balance.h"
 #include "world.h"
 
 static struct world world;
@@ -32,7 +33,9 @@ static const struct added_options all = {.hints = "px9.example.net,10.1.1.1:5062
 	.mac = "02:00:00:00:00:99",
 	.group = "rack2",
 	.forward = "ipip",
-	.priority = 2};
+	.priority = 2,
+	.max_calls = 400,
+	.max_rate = 50};
 
 /* Adds the backend like the daemon: first to a copy of the farm, then to the farm itself. */
 static int try_and_add(struct added_config *added, char error[FARM_ERROR_SIZE])
@@ -107,6 +110,10 @@ static void check_all(void)
 	cr_expect_gt(ranges_of(backend->id), 0);
 	cr_expect(looks_for_names());
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 1);
+	cr_expect_eq(farm_backend_config(world.farm->pools, backend)->max_calls, 400);
+	cr_expect_eq(farm_backend_config(world.farm->pools, backend)->max_rate, 50);
+	cr_expect(farm_counts_all_calls(world.farm->pools), "its limit needs exact numbers");
+	cr_expect_eq(world.running->pools[0].balanced, BALANCED_ALL);
 }
 
 Test(added_backend, all_keys_take_effect_and_survive_a_restart)
@@ -130,6 +137,7 @@ Test(added_backend, all_keys_take_effect_and_survive_a_restart)
 	world_reconcile(&world, NULL);
 	cr_expect_eq(hints_of(id) + ranges_of(id), 0, "a reload ends it");
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 0);
+	cr_expect_eq(world.running->pools[0].balanced, BALANCED_NOT);
 }
 
 Test(added_backend, a_saved_file_contains_the_backend)
@@ -146,7 +154,8 @@ Test(added_backend, a_saved_file_contains_the_backend)
 	config_write(config, out);
 	fclose(out);
 	cr_expect(strstr(text, "{name: px9, address: 10.0.0.19, weight: 3, priority: 2, mac: '02:00:00:00:00:99', "
-			       "hints: [px9.example.net, '10.1.1.1:5062'], ports: 40000-40009, forward: ipip}"),
+			       "hints: [px9.example.net, '10.1.1.1:5062'], ports: 40000-40009, forward: ipip, "
+			       "max_calls: 400, max_rate: 50}"),
 		"%s", text);
 	cr_expect(strstr(text, "{name: rack2, backends: [px9]}"), "%s", text);
 	free(text);
@@ -163,6 +172,7 @@ Test(added_backend, a_removal_also_removes_the_keys)
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px9", error), 0);
 	world_reconcile(&world, NULL);
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 0);
+	cr_expect_eq(world.running->pools[0].balanced, BALANCED_NOT);
 	world_load(&world, GROUPED, FARM_RESTART);
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
@@ -228,6 +238,8 @@ static const struct {
 	{{.mac = "02", .priority = -1}, "'mac' of backend px9 must be"},
 	{{.group = "rack3", .priority = -1}, "pool proxies has no group 'rack3'"},
 	{{.forward = "gre", .priority = -1}, "'forward' of backend px9 must be"},
+	{{.max_calls = 1 << 30, .priority = -1}, "'max_calls' of backend px9 must be"},
+	{{.max_rate = 1000001, .priority = -1}, "'max_rate' of backend px9 must be"},
 };
 
 Test(added_backend, values_that_a_file_may_not_have_are_refused_without_effect)

@@ -79,7 +79,8 @@ static json_t *reconcile(struct daemon *daemon, const char *pool)
 static bool has_details(const struct request *request)
 {
 	return request->hints || request->ports || request->mac || request->group || request->forward ||
-	       request->priority != PROTOCOL_NOT_GIVEN || request->port != PROTOCOL_NOT_GIVEN;
+	       request->priority != PROTOCOL_NOT_GIVEN || request->port != PROTOCOL_NOT_GIVEN ||
+	       request->max_calls != PROTOCOL_NOT_GIVEN || request->max_rate != PROTOCOL_NOT_GIVEN;
 }
 
 static int try_add(struct daemon *daemon, const char *pool, struct added_config *added, char error[FARM_ERROR_SIZE])
@@ -103,7 +104,9 @@ static int add_with_details(
 		.group = request->group,
 		.forward = request->forward,
 		.priority = request->priority,
-		.port = request->port};
+		.port = request->port,
+		.max_calls = request->max_calls,
+		.max_rate = request->max_rate};
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
 	struct faults faults = {0};
 	struct added_config *added;
