@@ -128,11 +128,15 @@ static __always_inline enum verdict fast_call_id(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)
 {
 	__u32 end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
+	enum sip_wanted wanted;
 	enum sip_result result;
 
 	key->hash_key[0] = service->hash_key[0];
 	key->hash_key[1] = service->hash_key[1];
-	result = text_call_id(ctx, PLAIN_PAYLOAD, end, key);
+	wanted = service->flags & SERVICE_MESSAGES && !key->counter ? SIP_WANT_BOTH : SIP_WANT_CALL_ID;
+	result = text_find(ctx, PLAIN_PAYLOAD, end, key, wanted);
+	if (result == SIP_AGAIN)
+		result = text_call_id(ctx, PLAIN_PAYLOAD, end, key);
 	if (result == SIP_FOUND)
 		return VERDICT_call_id;
 	key->value_end = 0;
@@ -243,9 +247,9 @@ __noinline int fast_needs_call(struct xdp_md *ctx, const struct fast *fast)
 	return call_is_sampled(fast->key.hash) || balance_concerns(ctx, fast->key.hash, fast->pool, PLAIN_PAYLOAD);
 }
 
-/* Returns XDP_TX or FAST_PATH_DECLINED. `guarded`: the guard has already determined the message counter. */
+/* Returns XDP_TX or FAST_PATH_DECLINED. */
 static __always_inline int fast_forward(
-	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast, bool guarded)
+	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast)
 {
 	const struct backend *backend;
 	const __u16 *slots;
@@ -260,7 +264,7 @@ static __always_inline int fast_forward(
 	if ((fast->balanced || call_is_sampled(fast->key.hash)) && fast_needs_call(ctx, fast))
 		return FAST_PATH_DECLINED;
 	fast->backend = slots[fast->key.hash & slot_mask];
-	if (service->flags & SERVICE_MESSAGES && !(guarded && fast->key.counter) && !fast_message(ctx, &fast->key))
+	if (service->flags & SERVICE_MESSAGES && !fast->key.counter && !fast_message(ctx, &fast->key))
 		return FAST_PATH_DECLINED;
 	backend = backend_reachable(fast->backend);
 	if (!backend || !fast_is_local(ctx, backend) || !fast_send(ctx, backend, fast))
@@ -285,7 +289,7 @@ static __always_inline bool fast_bucket(
 		g->bucket = GUARD_BUCKET_DIALOG;
 		return true;
 	}
-	text_counter(ctx, PLAIN_PAYLOAD, g->end, key);
+	text_request(ctx, PLAIN_PAYLOAD, g->end, key);
 	if (key->counter == COUNTER_UNDECIDED || guard_may_be_refused(g, key->counter))
 		return false;
 	g->bucket = guard_bucket_of_counter(key->counter);
@@ -337,7 +341,7 @@ static __always_inline int fast_guarded(
 		ip = frame_start(ctx) + ETHERNET_SIZE;
 		if ((void *)plain_udp(ip) + sizeof(struct udphdr) > frame_end(ctx)) /* for the verifier */
 			return FAST_PATH_JUDGED;
-		return fast_forward(ctx, ip, service, fast, true) == XDP_TX ? XDP_TX : FAST_PATH_JUDGED;
+		return fast_forward(ctx, ip, service, fast) == XDP_TX ? XDP_TX : FAST_PATH_JUDGED;
 	}
 	if (verdict < 0)
 		return FAST_PATH_DECLINED;
@@ -490,5 +494,5 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 		action = fast_return(ctx, ip, &fast);
 		return action > 0 ? action : FAST_PATH_DECLINED;
 	}
-	return service->guard ? fast_guarded(ctx, ip, service, &fast) : fast_forward(ctx, ip, service, &fast, false);
+	return service->guard ? fast_guarded(ctx, ip, service, &fast) : fast_forward(ctx, ip, service, &fast);
 }

@@ -162,7 +162,7 @@ union guard_reader {
 	struct sip_head head;
 };
 
-/* Reads the bucket of a UDP message that text_counter() cannot classify. */
+/* Reads the bucket of a UDP message that text_request() cannot classify. */
 static __always_inline __u32 guard_read_bucket(
 	struct xdp_md *ctx, struct flow *flow, struct guarded *g, struct sip_head *head)
 {
@@ -192,8 +192,8 @@ static __always_inline __u32 guard_bucket(
 		g->line = p->payload;
 		return GUARD_BUCKET_DIALOG;
 	}
-	reader->key.value_end = 0;
-	text_counter(ctx, p->payload, p->end, &reader->key);
+	reader->key.from = 0;
+	text_request(ctx, p->payload, p->end, &reader->key);
 	g->line = p->payload;
 	if (reader->key.counter != COUNTER_UNDECIDED)
 		return guard_bucket_of_counter(reader->key.counter);

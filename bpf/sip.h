@@ -7,7 +7,8 @@
  * finds, at eight positions, a newline before a letter of interest. Most headers are skipped without a branch. */
 #pragma once
 
-#include "sip_start.h"
+#include "counters.h"
+#include "sip_to.h"
 
 #define SIP_PLAIN_STEPS 10   /* strides and candidates before the loop */
 #define SIP_LOOP_HALVES 4    /* halves of a stride in one step of the loop */
@@ -17,17 +18,36 @@
 #define SIP_COST_EXACT 3     /* the exact test of half a stride, in addition to one unit for the half */
 #define SIP_COST_CANDIDATE 3 /* a candidate line, in addition to the above */
 #define SIP_COST_BLANKS 6    /* blanks between a name and its colon */
-#define SIP_PLAIN_VALUE 48   /* maximum Call-ID length that is read without a test for the end of the text */
-#define SIP_VALUE_WORDS 32   /* words of a Call-ID that are hashed: 256 bytes */
+#define SIP_SURE_STOPS 6     /* see sip_is_sure() */
+#define SIP_SURE_BYTES 1024
+#define SIP_PLAIN_VALUE 48 /* maximum Call-ID length that is read without a test for the end of the text */
+#define SIP_VALUE_WORDS 32 /* words of a Call-ID that are hashed: 256 bytes */
+
+/* What a search looks for. */
+enum sip_wanted {
+	SIP_WANT_CALL_ID,
+	SIP_WANT_BOTH, /* the Call-ID, and on the way to it the To of a request */
+	SIP_WANT_TO,   /* only the To of a request */
+};
 
 /* The hash of a Call-ID, and the position of its value in the frame. */
 struct sip_key {
 	__u64 hash_key[2]; /* set by the caller */
-	__u64 hash;
-	__u16 value;
+	union {
+		__u64 hash;
+		struct {
+			__u8 wanted;  /* set by the caller: enum sip_wanted */
+			__u8 letters; /* during the search: one byte of the mask of the quick test */
+		};
+	};
+	union {
+		__u16 value;
+		__u16 from; /* after SIP_WANT_TO: the search for the Call-ID may begin here; 0: unknown */
+	};
 	__u16 value_end;
-	__u16 spent;   /* budget units, if the search used the loop; else 0 */
-	__u16 counter; /* enum service_counter of the message; 0: undecided or not counted (sip_counter.h) */
+	__u16 spent;  /* budget units, if the search used the loop; else 0 */
+	__u8 counter; /* enum service_counter of the message; 0: undecided or not counted (sip_counter.h) */
+	__u8 stops;   /* how often the quick test failed */
 };
 
 /* Returns a word with a zero byte at each newline that precedes a byte of interest. In a byte of interest, bit
@@ -40,13 +60,20 @@ static __always_inline __u64 sip_line_start(const __u8 *p)
 	return (load64(p) ^ EVERY('\n')) | (next & EVERY(0x10)) | (next & (next << 4) & EVERY(0x40));
 }
 
-/* The quick test, sufficient for most of a message. Bit 7 of a byte is clear where sip_line_start is zero, and at a few
- * other positions: after a byte below 0x0c or above 0x8b, digits and bytes below 0x20 count as letters of interest.
- * With the first sum a newline (0x0a) stays below 0x80 even with a carry from the byte before. The second sum is below
- * 0x80 for a letter with neither bit 4 nor bit 2, and for a byte without bit 6. */
-static __always_inline __u64 sip_no_line(const __u8 *p)
+/* The letters of interest for the quick test, as a mask for each byte. SIP_LETTERS_TO are those whose lowest three bits
+ * are at most 4: T, the letters of SIP_LETTERS_CALL_ID, and a few others, but neither F, M nor V (From, Max-Forwards,
+ * Via). */
+#define SIP_LETTERS_CALL_ID 0x54
+#define SIP_LETTERS_TO 0x47
+
+/* The quick test, sufficient for most of a message. With SIP_LETTERS_CALL_ID, bit 7 of a byte is clear where
+ * sip_line_start is zero, and at a few other positions: after a byte below 0x0c or above 0x8b, digits and bytes below
+ * 0x20 count as letters of interest. With the first sum a newline (0x0a) stays below 0x80 even with a carry from the
+ * byte before. The second sum is below 0x80 for a letter with neither bit 4 nor bit 2, and for a byte without bit 6;
+ * with SIP_LETTERS_TO, for a byte whose masked bits are below 0x45. */
+static __always_inline __u64 sip_no_line(const __u8 *p, __u64 letters)
 {
-	return (load64(p) + EVERY(0x74)) | ((load64(p + 1) & EVERY(0x54)) + EVERY(0x3c));
+	return (load64(p) + EVERY(0x74)) | ((load64(p + 1) & letters) + EVERY(0x3c) - (letters & EVERY(0x01)));
 }
 
 #define SIP_LINE_OTHER 0
@@ -134,10 +161,24 @@ static __always_inline __u32 sip_first_line(const struct sip_text *t, const __u8
 }
 
 /* Returns whether a line of interest may start in this half of a stride. */
-static __always_inline bool sip_has_line(const __u8 *p)
+static __always_inline bool sip_has_line(const __u8 *p, __u64 letters)
 {
-	return (sip_no_line(p) & sip_no_line(p + 8) & sip_no_line(p + 16) & sip_no_line(p + 24) & EVERY(0x80)) !=
-	       EVERY(0x80);
+	return (sip_no_line(p, letters) & sip_no_line(p + 8, letters) & sip_no_line(p + 16, letters) &
+		       sip_no_line(p + 24, letters) & EVERY(0x80)) != EVERY(0x80);
+}
+
+/* Returns the position of the first newline in half a stride; SIP_HALF: there is none. */
+static __always_inline __u32 sip_first_newline(const __u8 *p, struct sip_key *key)
+{
+	__u64 newline = 0;
+	__u32 at;
+
+	for (at = 0; at < SIP_HALF; at += 8) {
+		newline = sip_zeroes(load64(p + at) ^ EVERY('\n'));
+		if (newline || at == SIP_HALF - 8)
+			break;
+	}
+	return sip_forget_source(&key->spent, at) + sip_first(sip_join(newline));
 }
 
 /* The state of a search. Members that change have 64 bits. If several members shared eight bytes of the stack,
@@ -167,7 +208,7 @@ static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
 
 			found = newline;
 			length = found ? sip_first(newline) : 8;
-		} else if (!sip_has_line(p)) {
+		} else if (!sip_has_line(p, EVERY(SIP_LETTERS_CALL_ID))) {
 			length = SIP_HALF;
 		} else {
 			/* Reads the same bytes again instead of keeping them on the stack. */
@@ -235,22 +276,20 @@ static __always_inline enum sip_result sip_find_from(const struct sip_text *t, _
 	return search.result;
 }
 
-/* Returns the same offset, through memory. The verifier then knows nothing about it, and does not follow it back to the
- * word from which it comes, as it does after sip_forget(). */
-static __always_inline __u32 sip_forget_source(struct sip_key *key, __u32 offset)
-{
-	*(volatile __u16 *)&key->spent = offset;
-	return *(volatile __u16 *)&key->spent;
-}
+/* Reads a member that the verifier must not know: it would check the search for each value. */
+#define sip_unknown(member) (*(const volatile __typeof__(member) *)&(member))
 
-/* Like sip_find_from, but the first steps are straight-line code without bpf_loop. They are sufficient for most
- * messages. If they do not find the line, the loop continues the search. Sets key->spent. */
-static __always_inline enum sip_result sip_find_call_id(
-	const struct sip_text *t, __u32 at, __u32 *colon, struct sip_key *key)
+/* The first steps of a search for key->wanted, in straight-line code without bpf_loop. They are sufficient for most
+ * messages. SIP_FOUND: *place is the colon of the Call-ID; SIP_CONTINUE: if the search is for the Call-ID alone,
+ * sip_find_from() must continue it at *place with the cost key->spent. *to becomes the newline before the first line
+ * that begins with T; 0: there is none. */
+static __always_inline enum sip_result sip_find_plainly(
+	const struct sip_text *t, __u32 *place, struct sip_key *key, __u32 *to)
 {
-	enum sip_result result;
-	__u32 step, spent;
+	__u64 letters = EVERY(sip_unknown(key->letters));
+	__u32 step, at = *place;
 
+	*to = sip_forget(t, 0);
 	for (step = 0; step < SIP_PLAIN_STEPS; step++) {
 		const __u8 *p = t->data + at;
 		__u32 first;
@@ -258,33 +297,52 @@ static __always_inline enum sip_result sip_find_call_id(
 
 		if (p + SIP_STRIDE + 8 > t->data_end)
 			break;
-		if (!sip_has_line(p)) {
+		if (!sip_has_line(p, letters)) {
 			at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
 			p += SIP_HALF;
-			if (!sip_has_line(p)) {
+			if (!sip_has_line(p, letters)) {
 				at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
 				continue;
 			}
 		}
 		asm volatile("" : "+r"(p)); /* as in sip_next_candidate */
-		first = sip_forget_source(key, sip_first_line(t, p));
+		key->stops++;
+		first = sip_first_newline(p, key);
 		at = (at + first) & (SIP_OFFSET_LIMIT - 1);
 		if (first == SIP_HALF)
 			continue;
 		word = sip_raw_word(t, at + 1);
-		if (sip_is_call_id(word) && sip_room(t, at + 1) > 0) {
-			key->spent = 0;
-			*colon = at + sizeof("Call-ID");
-			return SIP_FOUND;
-		}
-		if (sip_classify(word) != SIP_LINE_OTHER)
+		if (sip_is_call_id(word)) {
+			if (sip_unknown(key->wanted) != SIP_WANT_TO) {
+				if (sip_room(t, at + 1) <= 0)
+					break;
+				*place = at + sizeof("Call-ID");
+				return SIP_FOUND;
+			}
+			if (!key->from)
+				key->from = at;
+		} else if (letters & 1 && (word | 0x20) << 56 == (__u64)'t' << 56) {
+			*to = at;
+			key->letters = SIP_LETTERS_CALL_ID;
+			if (sip_unknown(key->wanted) == SIP_WANT_TO)
+				break;
+			letters = EVERY(sip_unknown(key->letters));
+		} else if (sip_classify(word) != SIP_LINE_OTHER) {
 			break;
+		}
 		at = (at + 1) & (SIP_OFFSET_LIMIT - 1);
 	}
-	spent = step * SIP_COST_PLAIN;
-	result = sip_find_from(t, at, &spent, colon);
-	key->spent = spent;
-	return result;
+	*place = at;
+	key->spent = step * SIP_COST_PLAIN;
+	return SIP_CONTINUE;
+}
+
+/* Returns whether a search for the Call-ID alone, from the start of the message, finds the same line. It may run out of
+ * its budget: its straight-line steps cost 40 units, and the halves in its loop 32. Each failure of the quick test in
+ * this search costs at most 7 units there: a candidate, or the exact test of two halves. */
+static __always_inline bool sip_is_sure(const struct sip_key *key, __u32 start, __u32 colon)
+{
+	return key->stops <= SIP_SURE_STOPS && colon - start <= SIP_SURE_BYTES;
 }
 
 /* Finds the Call-ID of the message that starts at `start`. With SIP_FOUND, *colon is the offset of the colon
@@ -292,14 +350,17 @@ static __always_inline enum sip_result sip_find_call_id(
  * used the loop. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon, __u32 *spent)
 {
-	struct sip_key key = {};
-	enum sip_result result;
+	struct sip_key key = {.letters = SIP_LETTERS_CALL_ID};
+	__u32 to;
 
+	*spent = 0;
 	if (!sip_begins_plainly(&text, start) && !sip_start(&text, &start))
 		return SIP_NOT_SIP;
-	result = sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), colon, &key);
+	*colon = start & (SIP_OFFSET_LIMIT - 1);
+	if (sip_find_plainly(&text, colon, &key, &to) == SIP_FOUND)
+		return SIP_FOUND;
 	*spent = key.spent;
-	return result;
+	return sip_find_from(&text, *colon, spent, colon);
 }
 
 /* Hashes the value of the header whose colon is at `colon`. */

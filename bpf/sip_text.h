@@ -24,6 +24,9 @@ enum sip_result {
 	SIP_NOT_THERE, /* the headers do not contain it, or it is empty */
 	SIP_TOO_FAR,   /* it is truncated or beyond the readable text, or the budget ran out */
 	SIP_NOT_SIP,
+	SIP_AGAIN,    /* only a search for the Call-ID alone, from the start of the message, is certain */
+	SIP_CONTINUE, /* the straight-line steps of a search are not sufficient */
+	SIP_UNHASHED, /* the Call-ID is found, but its value is not in the common form */
 };
 
 /* The message as the scanner reads it: `end` is never beyond data_end. */
@@ -46,6 +49,14 @@ struct sip_text {
 static __always_inline __u32 sip_forget(const struct sip_text *t, __u32 offset)
 {
 	return (offset + t->zero) & (SIP_OFFSET_LIMIT - 1);
+}
+
+/* Returns the same offset, through `memory`, which must not be on the stack. The verifier then knows nothing about it,
+ * and does not follow it back to the word from which it comes, as it does after sip_forget(). */
+static __always_inline __u32 sip_forget_source(__u16 *memory, __u32 offset)
+{
+	*(volatile __u16 *)memory = offset;
+	return *(volatile __u16 *)memory;
 }
 
 /* Calls step(number, state) at most `steps` times, until it returns 1. Returns the number of calls. */

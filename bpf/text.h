@@ -27,34 +27,101 @@ __noinline __u32 text_unusual_start(struct xdp_md *ctx, __u32 at, __u32 end)
 	return sip_start(&text, &at) ? at : 0;
 }
 
-/* Finds and hashes the Call-ID. A separate function handles all forms other than the common one. */
-__noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+/* sip_search(), and the hash of the Call-ID. The results SIP_CONTINUE and SIP_UNHASHED are for text_continue();
+ * key->value_end is then the offset for it. */
+__noinline int text_search(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
 {
 	struct sip_text text = text_of(ctx, end);
+	__u32 at = start, place = 0;
 	enum sip_result result;
-	__u32 colon = 0;
 
 	if (!key)
 		return SIP_NOT_SIP;
-	if (!sip_begins_plainly(&text, start))
-		start = text_unusual_start(ctx, start, end);
-	if (!start)
+	if (!sip_unknown(key->wanted) && key->from)
+		at = key->from;
+	else if (!sip_begins_plainly(&text, at))
+		at = text_unusual_start(ctx, at, end);
+	if (!at)
 		return SIP_NOT_SIP;
-	result = sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), &colon, key);
-	if (result != SIP_FOUND || sip_hash_plainly(&text, colon, key))
-		return result;
+	result = sip_search(&text, start, at, key, &place);
+	if (result == SIP_FOUND) {
+		if (sip_unknown(key->wanted) == SIP_WANT_TO || sip_hash_plainly(&text, place, key))
+			return SIP_FOUND;
+		result = SIP_UNHASHED;
+	}
+	if (result != SIP_AGAIN)
+		key->value_end = place;
+	return result;
+}
+
+/* Continues after text_search(). This is a separate function because most messages do not need it, and its stack is
+ * then free for the callers of text_search(). */
+__noinline int text_continue(struct xdp_md *ctx, __u32 end, struct sip_key *key, __u32 reason)
+{
+	struct sip_text text = text_of(ctx, end);
+	enum sip_result result;
+	__u32 colon = 0, spent;
+
+	if (!key)
+		return SIP_NOT_SIP;
+	colon = key->value_end;
+	key->value_end = 0;
+	if (reason == SIP_CONTINUE) {
+		spent = key->spent;
+		result = sip_find_from(&text, colon, &spent, &colon);
+		key->spent = spent;
+		if (result != SIP_FOUND)
+			return result;
+	}
 	return text_hash(ctx, colon, end, key);
 }
 
-/* Sets key->counter to an enum service_counter or to COUNTER_UNDECIDED. The fast path has no free register for a return
- * value. */
-__noinline int text_counter(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+/* Finds and hashes the Call-ID, and sets key->counter, as `wanted` requires it. SIP_AGAIN: key->counter is set; the
+ * caller must find the Call-ID with text_call_id(). */
+static __always_inline int text_find(
+	struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key, enum sip_wanted wanted)
+{
+	int result;
+
+	key->wanted = wanted;
+	result = text_search(ctx, start, end, key);
+	return result > SIP_AGAIN ? text_continue(ctx, end, key, result) : result;
+}
+
+/* Finds and hashes the Call-ID. */
+static __always_inline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+{
+	key->from = 0;
+	return text_find(ctx, start, end, key, SIP_WANT_CALL_ID);
+}
+
+/* Sets key->counter for a response whose Call-ID is known, else to COUNTER_UNDECIDED. */
+__noinline int text_response(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
 {
 	struct sip_text text = text_of(ctx, end);
 
 	if (key)
-		key->counter = sip_counter(&text, start, key->value_end);
+		key->counter = sip_usual_response(&text, start, key->value_end);
 	return 0;
+}
+
+/* Sets key->counter for a request, else to COUNTER_UNDECIDED. */
+static __always_inline void text_request(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+{
+	key->counter = COUNTER_UNDECIDED;
+	key->wanted = SIP_WANT_TO;
+	text_search(ctx, start, end, key);
+}
+
+/* Sets key->counter for any message whose Call-ID has been searched. */
+static __always_inline void text_counter(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+{
+	__u64 hash = key->hash;
+
+	text_response(ctx, start, end, key);
+	if (key->counter == COUNTER_UNDECIDED)
+		text_request(ctx, start, end, key);
+	key->hash = hash;
 }
 
 static __always_inline struct sip_text text_in(const struct xdp_md *ctx, const struct flow *flow)

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bpf/sip.h"
+#include "bpf/sip_counter.h"
 #include "bpf/sip_dialog.h"
 #include "bpf/sip_user.h"
 
@@ -20,6 +20,18 @@ static void find_call_id(struct sip_text text)
 	assert(key.value > after && key.value < key.value_end && key.value_end < text.end);
 	for (__u32 at = key.value; at < key.value_end; at++)
 		assert(text.data[at] > ' ');
+}
+
+/* A search for To and Call-ID finds the same Call-ID as one for the Call-ID alone. */
+static void find_both(struct sip_text text)
+{
+	struct sip_key key = {.wanted = SIP_WANT_BOTH};
+	__u32 both = 0, alone = 0, spent;
+
+	if (text.end < SIP_MINIMUM || !sip_begins_plainly(&text, 0) ||
+		sip_search(&text, 0, 0, &key, &both) != SIP_FOUND)
+		return;
+	assert(sip_find(text, 0, &alone, &spent) == SIP_FOUND && alone == both);
 }
 
 static void read_host(struct sip_text text, __u32 at)
@@ -68,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sip_start start;
 
 	find_call_id(text);
+	find_both(text);
 	if (sip_find_start(text, 0, &start) == SIP_FOUND) {
 		read_header(text, start.line, SIP_TO);
 		read_header(text, start.line, SIP_FROM);
