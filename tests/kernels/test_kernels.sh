@@ -87,7 +87,7 @@ make_image() {
 	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$IMAGE"
 	put "$(command -v busybox)" /usr/bin/busybox
 	for command in "${GUEST_COMMANDS[@]}"; do
-		file=$(command -v "$command")
+		file=$(type -P "$command") # not a shell function of the tests
 		put "$file" "/usr/local/bin/$command"
 	done
 	put_dispatcher

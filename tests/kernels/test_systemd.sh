@@ -52,7 +52,7 @@ make_image() {
 	debian_later "$IMAGE/packages" $LATER
 	env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$IMAGE" sh -c \
 		'dpkg -i /packages/sipxdp*_0*.deb && rm /packages/sipxdp*_0*.deb' > "$WORK/dpkg.log" 2>&1 || return 1
-	put "$(command -v jq)" /usr/local/bin/jq
+	put "$(type -P jq)" /usr/local/bin/jq
 	put "$(command -v ethtool)" /usr/local/bin/ethtool
 	put build/tests/tools/numbered /sipxdp/build/tests/tools/numbered
 	cp --parents -t "$IMAGE/sipxdp" build/tests/lib/pass.bpf.o tests/lib/*.sh tests/kernels/*.sh
