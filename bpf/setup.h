@@ -94,14 +94,15 @@ __noinline int setup_count(__u32 service, __u32 backend, __u64 event, __u64 usec
 	return 0;
 }
 
-/* A response to INVITE. Each event counts once for each INVITE. */
+/* A response to INVITE. Each event counts once for each INVITE. Only responses of the backend that received the INVITE
+ * count: the call may pass the balancer again, on its way to a different pool. */
 __noinline int setup_respond(__u64 hash, __u32 code, __u32 service, __u32 backend)
 {
 	__u64 call = hash, usec; /* Linux 6.1 reads keys only from the stack */
 	struct setup *setup = bpf_map_lookup_elem(&setups, &call);
 	__u32 events;
 
-	if (!setup)
+	if (!setup || setup->backend != backend)
 		return 0;
 	events = setup_events(code) & ~setup->events;
 	if (!events)

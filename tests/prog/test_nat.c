@@ -204,6 +204,37 @@ Test(nat, packets_from_backends_by_the_stages)
 	run_rows();
 }
 
+/* The source stays, so the response does not pass the balancer (docs/nat.md, "What does not work"). */
+static void call_vips(void)
+{
+	static const struct {
+		const char *vip;
+		uint16_t port;
+	} rows[] = {{"192.0.2.10", 5060}, {"192.0.2.20", 5070}};
+	static struct frame frame;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint64_t counted = balancer_verdict(skel, VERDICT_call_id);
+
+		frame_build(&frame, &(struct frame_spec){.source = "10.0.0.1",
+					    .destination = rows[i].vip,
+					    .destination_port = rows[i].port,
+					    .payload = ROW_INVITE});
+		cr_expect_eq(balancer_run(skel, &frame), XDP_TX, "%s", rows[i].vip);
+		cr_expect_eq(balancer_verdict(skel, VERDICT_call_id), counted + 1, "%s", rows[i].vip);
+		cr_expect_arr_eq(frame.data + 26, "\x0a\x00\x00\x01", 4, "%s: source", rows[i].vip);
+		cr_expect_arr_eq(frame.data + 30, "\x0a\x00\x00", 3, "%s: destination", rows[i].vip);
+	}
+}
+
+Test(nat, a_backend_that_calls_a_vip_is_a_client)
+{
+	call_vips();
+	suite_unload();
+	nat_network_load(true);
+	call_vips();
+}
+
 /* --- packets for the daemon */
 
 static int copy_punt(void *data, void *record, size_t size)

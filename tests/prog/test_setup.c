@@ -16,6 +16,7 @@
 #include "suite.h"
 
 #define BACKEND 1
+#define OTHER_BACKEND 2
 #define BACKENDS 4
 #define SERVICE 5 /* of the responses */
 #define SECOND 1000000000ULL
@@ -37,6 +38,9 @@ static void load_program(bool no_fast_path)
 	nat_network_load(no_fast_path);
 	key.address = balancer_address("10.0.0.1");
 	vip.vip = balancer_address("192.0.2.10");
+	put(skel->maps.nat_sources, &key, &vip);
+	key.address = balancer_address("10.0.0.2");
+	vip.backend = OTHER_BACKEND;
 	put(skel->maps.nat_sources, &key, &vip);
 }
 
@@ -72,7 +76,7 @@ static const char *next_call(bool sampled)
 	return call_id;
 }
 
-static void respond(const char *call_id, unsigned int code, const char *method)
+static void respond_from(const char *address, const char *call_id, unsigned int code, const char *method)
 {
 	char text[1024];
 	struct frame frame;
@@ -81,9 +85,14 @@ static void respond(const char *call_id, unsigned int code, const char *method)
 		"SIP/2.0 %u Reason\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK-1\r\n"
 		"To: <sip:bob@example.net>;tag=314159\r\nCall-ID: %s\r\nCSeq: 1 %s\r\n\r\n",
 		code, call_id, method);
-	frame_build(&frame, &(struct frame_spec){.source = "10.0.0.1", .destination = "198.51.100.7", .payload = text});
+	frame_build(&frame, &(struct frame_spec){.source = address, .destination = "198.51.100.7", .payload = text});
 	balancer_drain(skel);
 	cr_assert_eq(balancer_run(skel, &frame), XDP_REDIRECT);
+}
+
+static void respond(const char *call_id, unsigned int code, const char *method)
+{
+	respond_from("10.0.0.1", call_id, code, method);
 }
 
 static bool find(const char *call_id, struct setup *out)
@@ -201,6 +210,8 @@ static void check_others(void)
 	cr_expect_eq(setup.backend, BACKEND);
 	respond(call, 200, "OPTIONS");
 	expect_times("a different method", 0, 0, 0);
+	respond_from("10.0.0.2", call, 200, "INVITE");
+	expect_times("a different backend, to which the first one has sent the call", 0, 0, 0);
 	respond(call, 486, "INVITE");
 	expect_times("486", 1, 1, 0);
 	call = next_call(false);
@@ -231,7 +242,7 @@ Test(setup, each_limit_belongs_to_its_bucket)
 	static const struct {
 		uint64_t msec;
 		int bucket;
-	} rows[] = {{1500, 11}, {2500, 12}, {6000, 13}, {12000, 14}, {25000, 15}, {33000, 16}, {400000, 16}};
+	} rows[] = {{2100, 12}, {4200, 13}, {8300, 14}, {16500, 15}, {33000, 16}, {400000, 16}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const char *call = next_call(true);
