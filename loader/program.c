@@ -30,6 +30,7 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 		{skeleton->maps.tables, 2 * sizes->pools},
 		{skeleton->maps.previous_owners, sizes->pools},
 		{skeleton->maps.tracked_calls, sizes->tracked_calls},
+		{skeleton->maps.counted_calls, sizes->counted_calls},
 		{skeleton->maps.backend_loads, backends},
 		{skeleton->maps.balances, sizes->pools},
 		{skeleton->maps.balance_counters, sizes->pools},
