@@ -38,7 +38,7 @@ struct stream {
 static struct {
 	const char *from;
 	struct sockaddr_in to;
-	unsigned int rate, streams, window, seconds, ports;
+	unsigned int rate, streams, window, seconds, ports, run;
 	bool calls, answers;
 } options = {.rate = 10000, .streams = 256, .window = 128, .seconds = 10, .ports = 1};
 
@@ -141,7 +141,7 @@ static bool send_one(const struct pollfd *senders)
 		"Call-ID: %u-%u-numbered@example.net\r\n"
 		"CSeq: %llu %s\r\n"
 		"Content-Length: 0\r\n\r\n",
-		method, (unsigned long long)number, tag, getpid(), (unsigned int)(number % options.streams),
+		method, (unsigned long long)number, tag, options.run, (unsigned int)(number % options.streams),
 		(unsigned long long)number, method);
 	if (send(sock, text, length, 0) != length)
 		return false;
@@ -170,10 +170,10 @@ static void note(uint64_t number, int receiver)
 static bool read_number(const char *text, unsigned long long *number)
 {
 	const char *field = strstr(text, "\r\nCall-ID: ");
-	unsigned int pid;
+	unsigned int run;
 
-	if (field && sscanf(field, "\r\nCall-ID: %u-%*u-numbered@example.net\r\nCSeq: %llu ", &pid, number) == 2 &&
-		pid == (unsigned int)getpid() && *number < count.sent)
+	if (field && sscanf(field, "\r\nCall-ID: %u-%*u-numbered@example.net\r\nCSeq: %llu ", &run, number) == 2 &&
+		run == options.run && *number < count.sent)
 		return true;
 	count.foreign++;
 	return false;
@@ -272,6 +272,7 @@ static void usage(FILE *out)
 	      "Sends from the first namespace (a file such as /run/netns/NAME), receives in the others.\n"
 	      "  --rate N      packets a second (10000)\n"
 	      "  --streams N   different Call-IDs (256)\n"
+	      "  --run N       number in all Call-IDs (the process)\n"
 	      "  --ports N     source ports, which the packets of each stream use in turn (1)\n"
 	      "  --calls       each stream is a call: an INVITE, then requests with a To tag (default: OPTIONS)\n"
 	      "  --answers     the receivers send each packet back from their own addresses (default: listen on "
@@ -289,7 +290,7 @@ static void read_options(int argc, char **argv)
 		{"streams", required_argument, NULL, 's'}, {"window", required_argument, NULL, 'w'},
 		{"seconds", required_argument, NULL, 'S'}, {"ports", required_argument, NULL, 'p'},
 		{"calls", no_argument, NULL, 'c'}, {"answers", no_argument, NULL, 'a'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+		{"run", required_argument, NULL, 'R'}, {"help", no_argument, NULL, 'h'}, {0}};
 	char *colon;
 	int option;
 
@@ -317,6 +318,9 @@ static void read_options(int argc, char **argv)
 		case 'p':
 			options.ports = number_option("ports", optarg, MAX_PORTS);
 			break;
+		case 'R':
+			options.run = number_option("run", optarg, UINT32_MAX);
+			break;
 		case 'c':
 			options.calls = true;
 			break;
@@ -343,11 +347,22 @@ static void read_options(int argc, char **argv)
 	}
 }
 
+/* The number of streams whose packets this receiver has received. */
+static unsigned int streams_of(int receiver)
+{
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; i < options.streams; i++)
+		found += streams[i].receiver == receiver;
+	return found;
+}
+
 int main(int argc, char **argv)
 {
 	struct pollfd receivers[MAX_RECEIVERS], senders[MAX_PORTS];
 	int receiver_count;
 
+	options.run = getpid();
 	read_options(argc, argv);
 	receiver_count = argc - optind;
 	for (int i = 0; i < receiver_count; i++)
@@ -372,6 +387,9 @@ int main(int argc, char **argv)
 		(unsigned long long)count.answered);
 	for (int i = 0; i < receiver_count; i++)
 		printf(" %llu", (unsigned long long)count.by_receiver[i]);
+	printf(" streams");
+	for (int i = 0; i < receiver_count; i++)
+		printf(" %u", streams_of(i));
 	putchar('\n');
 	return count.sent != count.received || count.sent != completed() || count.duplicated;
 }
