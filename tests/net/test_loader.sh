@@ -199,7 +199,7 @@ map_entries() {
 upgrade() {
 	local before
 	before=$(program_id eth0)
-	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
+	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0 0 0 0 0
 	fails_with 0 "upgrade reports its result" "eth1: program [0-9]+ has replaced program $before" upgrade
 	check "... the program is new" [ "$(program_id eth0)" -gt "$before" ]
 	is "... on both interfaces" "$(program_id eth0)" "$(program_id eth1)"
@@ -392,7 +392,7 @@ has_no_program() {
 killed() {
 	config eth0 -- "limits: {slots: 1024}"
 	loader attach -c "$LAB_CONFIG" > /dev/null
-	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
+	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0 0 0 0 0
 	lose_link
 	like "status warns of maps without an interface" "$(state '.warnings[]')" "maps are pinned, but no interface is attached"
 	fails "... upgrade is refused" "not attached to anything" upgrade
