@@ -137,9 +137,10 @@ struct service_key_ipv4 {
 };
 
 enum service_flags {
-	SERVICE_METHODS = 1,  /* the pool depends on the method */
-	SERVICE_ROUTE = 2,    /* the topmost Route of a request may name a backend */
-	SERVICE_MESSAGES = 4, /* SIP messages are counted */
+	SERVICE_METHODS = 1,   /* the pool depends on the method */
+	SERVICE_ROUTE = 2,     /* the topmost Route of a request may name a backend */
+	SERVICE_MESSAGES = 4,  /* SIP messages are counted */
+	SERVICE_PARAMETER = 8, /* a parameter behind the host may name a backend */
 };
 
 /* vips: hash, address -> struct vip. All VIPs. The program uses it for packets without a port and for ports

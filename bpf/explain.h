@@ -51,7 +51,7 @@ __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u
 		return 0;
 	if (!hint_read_host(ctx, flow, at, &host))
 		return 0;
-	backend = hint_named(&host, flow->hint_group);
+	backend = hint_backend(ctx, flow, at, &host);
 	if (backend)
 		result = backend_is_alive(backend) ? EXPLAINED_BACKEND : EXPLAINED_DOWN;
 	if (result != EXPLAINED_BACKEND && host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key))
@@ -59,6 +59,7 @@ __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u
 	explanation.hints[index].at = at;
 	explanation.hints[index].backend = backend;
 	explanation.hints[index].result = result;
+	explanation.hints[index].by_parameter = backend && !hint_named(&host, flow->hint_group);
 	explanation.hint_count = index + 1;
 	return result == EXPLAINED_VIP;
 }

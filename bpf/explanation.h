@@ -38,7 +38,8 @@ struct explanation {
 	struct {
 		__u32 at;
 		__u32 backend;
-		__u32 result; /* enum explained_hint */
+		__u32 result;       /* enum explained_hint */
+		__u32 by_parameter; /* a parameter after the host names the backend */
 	} hints[EXPLAINED_HINTS];
 
 	/* the guard */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hints: finds the backend whose address or host name is in a SIP message. In a response, the hint is in the topmost
- * Via. In a request, the hint is in the topmost Route or, if there is no Route, in the Request-URI. Therefore a call
- * that a backend has started stays at this backend, regardless of its Call-ID. */
+/* Hints: finds the backend whose address, host name or parameter is in a SIP message. In a response, the hint is in the
+ * topmost Via. In a request, the hint is in the topmost Route or, if there is no Route, in the Request-URI. Therefore a
+ * call that a backend has started stays at this backend, regardless of its Call-ID. */
 #pragma once
 
 #include "flow.h"
@@ -109,6 +109,28 @@ __noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_
 	return hint_in_route(ctx, flow, head, at);
 }
 
+/* Returns the id of the backend that a parameter after the host at `at` names; 0: none. The backend may be down. */
+__noinline __u32 hint_of_parameter(struct xdp_md *ctx, struct flow *flow, __u32 at)
+{
+	struct hint_key key = {};
+	const __u32 *id;
+	int result;
+
+	if (!flow)
+		return 0;
+	key.group = flow->hint_group;
+	result = text_part(ctx, flow, &at, &key.host); /* the host */
+	for (int i = 0; i < HINT_PARAMETERS && result == SIP_FOUND; i++) {
+		result = text_part(ctx, flow, &at, &key.host);
+		if (result == SIP_TOO_FAR)
+			break;
+		id = bpf_map_lookup_elem(&hints, &key);
+		if (id)
+			return *id;
+	}
+	return 0;
+}
+
 #define HINT_VIP 0xffffffff
 
 /* Reads the host at `at` and its port. False: there is no host. */
@@ -124,8 +146,18 @@ static __always_inline bool hint_read_host(struct xdp_md *ctx, struct flow *flow
 	return result == SIP_FOUND && text_host_port(ctx, flow, at, host) == SIP_FOUND;
 }
 
-/* Returns the id of the backend with the host at `at`; 0: none, or the backend is down. HINT_VIP: the host is
- * the destination of the packet. A client that uses the VIP as its outbound proxy sends such a Route. */
+/* Returns the id of the backend with the host at `at`, which may be down; 0: none. If there is none, a parameter after
+ * the host may name the backend. */
+static __always_inline __u32 hint_backend(struct xdp_md *ctx, struct flow *flow, __u32 at, const struct sip_host *host)
+{
+	__u32 backend = hint_named(host, flow->hint_group);
+
+	return backend || !(flow->flags & SERVICE_PARAMETER) ? backend : hint_of_parameter(ctx, flow, at);
+}
+
+/* Returns the id of the backend that the host at `at`, or a parameter after it, names; 0: none, or the backend is down.
+ * HINT_VIP: the host is the destination of the packet. A client that uses the VIP as its outbound proxy sends such a
+ * Route. */
 __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 {
 	struct sip_host host = {};
@@ -133,7 +165,7 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 
 	if (!flow || !hint_read_host(ctx, flow, at, &host))
 		return 0;
-	backend = hint_named(&host, flow->hint_group);
+	backend = hint_backend(ctx, flow, at, &host);
 	if (backend_is_alive(backend))
 		return backend;
 	return host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key) ? HINT_VIP : 0;

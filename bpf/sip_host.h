@@ -12,8 +12,9 @@
 
 #define SIP_HOST_WORDS 32 /* the name of a host is shorter than 256 bytes */
 #define SIP_IPV6_GROUPS 8
-#define SIP_COST_NAME 5 /* one word of a name */
-#define SIP_COST_IPV6 6 /* one group of an IPv6 address */
+#define HINT_PARAMETERS 8 /* parameters after a host that are compared with hints */
+#define SIP_COST_NAME 5   /* one word of a name */
+#define SIP_COST_IPV6 6   /* one group of an IPv6 address */
 
 /* A host in a message. An address is hashed as 16 bytes, so that all text forms of an address have the same hash. A
  * name is hashed like a Call-ID, without a final dot. Before a name is hashed, bit 5 is set in each byte: this
@@ -90,6 +91,49 @@ static __always_inline bool sip_hash_name(
 	*at = sip_forget(t, name.at);
 	*at += sip_byte(t, *at) == '.';
 	return true;
+}
+
+/* Flags the bytes that end a host with its port, or a parameter of a URI or a Via. */
+static __always_inline __u64 sip_ends_part(__u64 word)
+{
+	return sip_equal(word, ';') | sip_equal(word, ',') | sip_equal(word, '>') | sip_equal(word, '?') |
+	       (~sip_visible(word) & EVERY(0x80));
+}
+
+static inline long sip_part_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_name *n = state;
+	const struct sip_text *t = &n->text;
+	__u32 at = sip_forget(t, n->at);
+	__u64 word = sip_word(t, at), ends = sip_ends_part(word);
+
+	word |= EVERY(0x20);
+	n->at = sip_forget(t, at + (ends ? sip_first(ends) : 8));
+	if (ends) {
+		word &= ((ends & -ends) >> 7) - 1;
+		n->result = sip_forget(t, SIP_FOUND);
+	}
+	hash_word(&n->hash, word);
+	return ends || sip_room(t, n->at) <= 0;
+}
+
+/* Hashes a host with its port, or a parameter, at *at, like the name of a host. SIP_FOUND: a parameter follows at *at.
+ * SIP_NOT_THERE: this was the last one. SIP_TOO_FAR: the text ends before, and *hash is not valid. */
+static __always_inline enum sip_result sip_part(
+	struct sip_text text, __u32 *at, const __u64 hash_key[2], __u64 *hash, __u16 *left)
+{
+	struct sip_name part = {.text = text, .at = *at, .hash = hash_start(hash_key)};
+	const struct sip_text *t = &part.text; /* avoids a second copy on the stack */
+
+	if (t->end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	part.result = sip_forget(t, SIP_TOO_FAR);
+	sip_loop_paid(left, SIP_COST_NAME, SIP_HOST_WORDS, sip_part_step, &part);
+	*at = sip_forget(t, part.at + 1);
+	if (part.result != SIP_FOUND || sip_room(t, *at) <= 0)
+		return SIP_TOO_FAR;
+	*hash = hash_finish(part.hash, hash_key);
+	return sip_byte(t, part.at) == ';' ? SIP_FOUND : SIP_NOT_THERE;
 }
 
 /* Reads the IPv4 address at *at, in host order: four numbers of one to three digits. The code has no branches: an
@@ -324,8 +368,8 @@ static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, 
 }
 
 #ifndef __bpf__
-/* Hashes a host in text form: a name or an address, IPv6 with or without brackets. False: the text is neither,
- * or too long. */
+/* Hashes a host in text form: a name or an address, IPv6 with or without brackets; or a parameter, such as ";node=px1".
+ * False: the text is neither, or too long. */
 static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u64 *hash)
 {
 	struct sip_host host = {.hash_key = {hash_key[0], hash_key[1]}};
@@ -339,6 +383,8 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 	if (length >= 8 * SIP_HOST_WORDS)
 		return false;
 	memset(line + length, ' ', sizeof(line) - length);
+	if (*line == ';')
+		return sip_part(line_text, &(__u32){1}, hash_key, hash, &left) == SIP_NOT_THERE;
 	found = *line == '[' ? sip_hash_bracketed(&line_text, &end, &host, &left)
 			     : sip_hash_plain(&line_text, &end, &host, &left);
 	if (!found || end != (__u32)length)

@@ -211,6 +211,11 @@ __noinline int text_host_port(struct xdp_md *ctx, struct flow *flow, __u32 at, s
 	return flow && host ? sip_host_port(text_in(ctx, flow), at, host, &flow->budget) : SIP_NOT_THERE;
 }
 
+__noinline int text_part(struct xdp_md *ctx, struct flow *flow, __u32 *at, __u64 *hash)
+{
+	return flow && at && hash ? sip_part(text_in(ctx, flow), at, flow->hash_key, hash, &flow->budget) : SIP_TOO_FAR;
+}
+
 __noinline int text_user(struct xdp_md *ctx, struct flow *flow, __u32 uri, struct sip_user *user)
 {
 	return flow && user ? sip_user(text_in(ctx, flow), uri, user, &flow->budget) : SIP_NOT_THERE;

@@ -116,7 +116,7 @@ static void read_hints(struct reader *reader, const struct node *value, void *ob
 		text = reader_text(reader, item);
 		if (!text)
 			continue;
-		if (host_parse(text, hint->host, &hint->port))
+		if (hint_parse(text, hint->host, &hint->port))
 			reader_refuse(reader, item, NULL);
 		else
 			claim_hint(reader, backend, hint, item->position);
@@ -263,10 +263,11 @@ const struct key config_backend_keys[] = {
 		.write = write_hints,
 		.flags = KEY_LIST,
 		.expected = "a host as in SIP messages, such as px1.example.net, px1.example.net:5062, 10.0.0.11 or "
-			    "'[2001:db8::11]:5060'",
+			    "'[2001:db8::11]:5060', or a parameter, such as ';node=px1'",
 		.help = "Names of the backend in SIP, in addition to its address. A message whose Via, Route or "
-			"Request-URI contains one of them goes to this backend. A hint without a port matches every "
-			"port. A hint is unique in the pool and is not the address of a different backend."},
+			"Request-URI contains one of them goes to this backend. A host without a port matches every "
+			"port. A parameter, such as ';node=px1', matches after any host. A hint is unique in the pool "
+			"and is not the address of a different backend."},
 	{.name = "ports",
 		.read = read_ports,
 		.write = write_ports,

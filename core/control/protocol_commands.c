@@ -110,7 +110,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"priority", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_PRIORITY,
 				IN_REQUEST(priority), .help = "backends with a higher number are standbys (default 1)"},
 			{"hints", "HOST[:PORT],...", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(hints),
-				.help = "hosts that identify the backend in SIP messages, in addition to its address"},
+				.help = "hosts, or parameters such as ';node=px1', that identify the backend in SIP "
+					"messages"},
 			{"ports", "FIRST-LAST", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(ports),
 				.help = "UDP ports of the VIPs that belong to this backend only"},
 			{"group", "GROUP", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(group),

@@ -62,6 +62,27 @@ static bool adds_names(const struct farm *farm, const struct hint_group *group)
 	return false;
 }
 
+static bool has_parameter(const struct config_backend *backend)
+{
+	for (size_t i = 0; backend && i < backend->hint_count; i++)
+		if (*backend->hints[i].host == ';')
+			return true;
+	return false;
+}
+
+/* Does a backend have a parameter as a hint? */
+static bool uses_parameters(const struct farm *farm, const struct hint_group *group)
+{
+	for (size_t i = 0; i < group->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[group->pools[i]];
+
+		for (size_t j = 0; j < pool->count; j++)
+			if (has_parameter(farm_backend_config(pool, &pool->backends[j])))
+				return true;
+	}
+	return false;
+}
+
 /* Assigns a service to its group of hints. The first service of a group also adds the group's hints. */
 static void put_group(struct image *image, const struct farm *farm, const struct hint_groups *groups, size_t index,
 	struct service *value)
@@ -71,6 +92,8 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 	value->hint_group = farm->service_ids[group->service] + 1;
 	if (group->has_names || adds_names(farm, group))
 		value->flags |= SERVICE_ROUTE;
+	if (uses_parameters(farm, group))
+		value->flags |= SERVICE_PARAMETER;
 	if (group->service == index)
 		put_hints(image, farm, group, value->hint_group);
 }

@@ -145,51 +145,71 @@ static bool is_alive(const struct image *image, uint32_t id)
 	return id && id <= image->contract.backends && image->backends[id].alive;
 }
 
-/* The live backend with this name; 0 if there is none. */
-static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host *host)
+static const __u32 *find_hint(const struct lookup *lookup, uint64_t hash, uint16_t port)
 {
-	struct hint_key key = {
-		.host = host->hash, .group = lookup->service.hint_group, .port = host->port ? host->port : htons(5060)};
-	const __u32 *id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
+	struct hint_key key = {.host = hash, .group = lookup->service.hint_group, .port = port};
 
-	if (!id) {
-		key.port = 0; /* with any port */
-		id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
-	}
-	return id && is_alive(lookup->image, *id) ? *id : 0;
+	return hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
 }
 
-/* Reads a host as it would be in a packet: a delimiter follows it. */
-static bool read_host(const struct lookup *lookup, const char *text, struct sip_host *host)
+/* The backend that a parameter after the host names; NULL: none. */
+static const __u32 *find_parameter(const struct lookup *lookup, struct sip_text text, uint16_t budget)
 {
+	__u64 hash_key[2] = {lookup->service.hash_key[0], lookup->service.hash_key[1]}, hash;
+	enum sip_result result;
+	const __u32 *id = NULL;
+	__u32 at = 0;
+
+	result = sip_part(text, &at, hash_key, &hash, &budget);
+	for (int i = 0; i < HINT_PARAMETERS && result == SIP_FOUND && !id; i++) {
+		result = sip_part(text, &at, hash_key, &hash, &budget);
+		id = result == SIP_TOO_FAR ? NULL : find_hint(lookup, hash, 0);
+	}
+	return id;
+}
+
+/* Finds the live backend that a host and its parameters name, as the program does. *backend is 0 if there is none.
+ * False: the text has no valid host. */
+static bool read_name(const struct lookup *lookup, const char *name, uint16_t *backend)
+{
+	struct sip_host host = {.hash_key = {lookup->service.hash_key[0], lookup->service.hash_key[1]}};
 	uint8_t line[HOST_SIZE + 16 + SIP_MINIMUM];
 	uint16_t budget = SIP_PACKET_BUDGET;
-	size_t length = strlen(text);
+	size_t length = strlen(name);
+	struct sip_text text;
+	const __u32 *id;
 
-	if (!length || length > HOST_SIZE + 8 || has_space(text))
+	if (!length || length > HOST_SIZE + 8 || has_space(name))
 		return false;
-	memset(line, '\n', sizeof(line));
-	memcpy(line, text, length);
-	line[length] = ';';
-	*host = (struct sip_host){.hash_key = {lookup->service.hash_key[0], lookup->service.hash_key[1]}};
-	return sip_host(sip_text(line, line + sizeof(line), sizeof(line), 0), 0, host, &budget) == SIP_FOUND;
+	memset(line, '\n', sizeof(line)); /* as in a packet, a delimiter follows the name */
+	memcpy(line, name, length);
+	text = sip_text(line, line + sizeof(line), sizeof(line), 0);
+	if (sip_host(text, 0, &host, &budget) != SIP_FOUND)
+		return false;
+	id = find_hint(lookup, host.hash, host.port ? host.port : htons(5060));
+	if (!id)
+		id = find_hint(lookup, host.hash, 0); /* with any port */
+	if (!id && lookup->service.flags & SERVICE_PARAMETER)
+		id = find_parameter(lookup, text, budget);
+	*backend = id && is_alive(lookup->image, *id) ? *id : 0;
+	return true;
 }
 
 /* `counts` is true if the service uses names in this header. */
 static int take_name(
 	struct lookup *lookup, const char *by, const char *text, bool counts, char error[LOOKUP_ERROR_SIZE])
 {
-	struct sip_host host;
+	uint16_t backend;
 
 	if (!text)
 		return 0;
 	if (lookup->key.protocol != IPPROTO_UDP)
 		return refuse(error, -EINVAL, "of tcp no message is read: --source decides");
-	if (!read_host(lookup, text, &host))
+	if (!read_name(lookup, text, &backend))
 		return refuse(error, -EINVAL, "'%.80s' is no host as in SIP, such as px1.example.net:5062", text);
 	if (!counts || !lookup->service.hint_group)
 		return 0;
-	lookup->named = hint_backend(lookup, &host);
+	lookup->named = backend;
 	lookup->named_by = lookup->named ? by : NULL;
 	return 0;
 }

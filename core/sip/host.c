@@ -75,3 +75,41 @@ int host_parse(const char *text, char host[HOST_SIZE], uint16_t *port)
 		memcpy(host, lower, length + 1);
 	return 0;
 }
+
+#define PARAMETER_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-._"
+
+/* Is the name of this length that of a parameter in RFC 3261? */
+static bool is_standard(const char *name, size_t length)
+{
+	static const char *const names[] = {"transport", "user", "method", "ttl", "maddr", "lr", "branch", "received"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strlen(names[i]) == length && !memcmp(names[i], name, length))
+			return true;
+	return false;
+}
+
+static int parse_parameter(const char *text, char out[HOST_SIZE])
+{
+	char lower[HOST_SIZE] = "";
+	size_t length = strlen(text), name, value;
+
+	if (length >= HOST_SIZE)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i++)
+		lower[i] = tolower((unsigned char)text[i]);
+	name = strspn(lower + 1, PARAMETER_CHARACTERS);
+	if (!name || lower[1 + name] != '=' || is_standard(lower + 1, name))
+		return -EINVAL;
+	value = strspn(lower + 2 + name, PARAMETER_CHARACTERS);
+	if (!value || 2 + name + value != length)
+		return -EINVAL;
+	memcpy(out, lower, length + 1);
+	return 0;
+}
+
+int hint_parse(const char *text, char hint[HOST_SIZE], uint16_t *port)
+{
+	*port = 0;
+	return *text == ';' ? parse_parameter(text, hint) : host_parse(text, hint, port);
+}

@@ -12,6 +12,11 @@
  * brackets. A missing port is 0. Returns 0 or -EINVAL. */
 int host_parse(const char *text, char host[HOST_SIZE], uint16_t *port);
 
+/* Reads a host as host_parse() does, or a parameter of a URI such as ";node=px1": letters, digits and "-._", compared
+ * without regard to case. Parameters of RFC 3261 (section 19.1.1) are refused, because messages of all calls contain
+ * them. */
+int hint_parse(const char *text, char hint[HOST_SIZE], uint16_t *port);
+
 /* Is `name` a host name (RFC 1123, section 2.1)? A host name has labels of letters, digits and hyphens, separated by
  * dots. The last label begins with a letter, so an address is not a host name. */
 bool host_name_is_valid(const char *name);

@@ -297,7 +297,7 @@ static void add_hints(const struct explained *explained, json_t *steps)
 		const char *name = backend_name(explained, e->hints[i].backend);
 		char host[QUOTE_SIZE];
 
-		quote(explained, e->hints[i].at, " \t\r\n;,>?", host);
+		quote(explained, e->hints[i].at, e->hints[i].by_parameter ? " \t\r\n,>?" : " \t\r\n;,>?", host);
 		if (e->hints[i].result == EXPLAINED_BACKEND)
 			steps_add(steps, "hint", "%s at offset %u: backend %s%s", host, e->hints[i].at, name,
 				e->reason == REASON_HINT ? "" : ", not used: the search limit was reached");

@@ -34,10 +34,25 @@ static void find_both(struct sip_text text)
 	assert(sip_find(text, 0, &alone, &spent) == SIP_FOUND && alone == both);
 }
 
+static void read_parts(struct sip_text text, __u32 at)
+{
+	const __u64 hash_key[2] = {1, 2};
+	enum sip_result result;
+	__u64 hash;
+
+	for (int i = 0; i <= HINT_PARAMETERS; i++) {
+		result = sip_part(text, &at, hash_key, &hash, &budget);
+		if (result != SIP_FOUND)
+			break;
+		assert(at < text.end && text.data[at - 1] == ';');
+	}
+}
+
 static void read_host(struct sip_text text, __u32 at)
 {
 	struct sip_host host = {.hash_key = {1, 2}};
 
+	read_parts(text, at);
 	if (sip_host(text, at, &host, &budget) == SIP_FOUND)
 		assert(at < text.end && text.data[at] > ' ');
 }

@@ -86,6 +86,7 @@ ROWS = {
     "via_of_a_backend_that_is_down": ipv4(udp(response("three.example.net"))),
     "via_of_nobody": ipv4(udp(response("nobody.example.net"))),
     "route_of_a_backend": ipv4(udp(request("BYE", "Route: <sip:two.example.net;lr>"))),
+    "parameter_of_a_backend": ipv4(udp(request("BYE", f"Route: <sip:{VIP};lr;node=px1>"))),
     "route_by_the_vip": ipv4(udp(request("BYE", f"Route: <sip:{VIP};lr>", "Route: <sip:one.example.net;lr>"))),
     "no_call_id": ipv4(udp(request("OPTIONS", call_id=None))),
     "compact_call_id": ipv4(udp(request("OPTIONS", "i: a:b:c@example.net", call_id=None))),

@@ -20,7 +20,7 @@ configure() {
 		  - name: proxies
 		    record_time: 1s
 		    backends:
-		      - {name: px1, address: 10.0.0.11, hints: [one.example.net], ports: 30000-30999}
+		      - {name: px1, address: 10.0.0.11, hints: [one.example.net, ;node=px1], ports: 30000-30999}
 		      - {name: px2, address: 10.0.0.12, hints: [two.example.net]}
 		      - {name: px3, address: 10.0.0.13, hints: [three.example.net], admin: maint}
 		  - name: registrars
@@ -149,6 +149,8 @@ steps() {
 	like "... of a backend that is down" "$(step via_of_a_backend_that_is_down hint)" "px3, not used because it is down"
 	like "... that no backend has" "$(step via_of_nobody hint)" "nobody.example.net at offset [0-9]+: no backend has this host"
 	like "... behind the VIP" "$(step route_by_the_vip hint | xargs)" "192.0.2.10 .* the VIP, so the next host is looked up one.example.net .* px1"
+	is "... in a parameter" "$(step parameter_of_a_backend hint | sed 's/offset [0-9]*/offset/')" \
+		"192.0.2.10;lr;node=px1 at offset: backend px1"
 	like "a packet that is not SIP" "$(step not_sip message)" "5 bytes at offset 42, not SIP: its first line"
 	like "... but a keepalive" "$(step keepalive message)" "keepalive \(RFC 5626"
 	like "... or STUN" "$(step stun message)" "STUN"
@@ -222,7 +224,7 @@ migration() {
 	changes_nothing "a tracked call"
 	like "the call is tracked" "$(step invite tracked)" "^a call at $owner, last packet [0-9]+ s ago$"
 	like "... the tracked call selects the backend" "$(step invite backend)" "$owner .*the call is tracked on this backend"
-	for name in invite bye via_of_a_backend tcp icmp_error; do
+	for name in invite bye via_of_a_backend parameter_of_a_backend tcp icmp_error; do
 		agrees $name
 	done
 }

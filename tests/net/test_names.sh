@@ -14,7 +14,7 @@ DOMAIN=sip.example.net
 USER_PORTS=(5070 5071 5072) # services with affinity from-user, to-user, request-user
 USERS=40
 
-# write_config FORWARD HINTS: HINTS selects the hint of each backend: its "name", its "address", or "none".
+# write_config FORWARD HINTS: HINTS selects the hint of each backend: its "name", its "address", a "parameter", or "none".
 write_config() {
 	local backend hints
 	{
@@ -34,7 +34,7 @@ write_config() {
 		YAML
 		for backend in "${LAB_BACKENDS[@]}"; do
 			hints=
-			[ "$2" = none ] || hints=", hints: [$(self_of "$backend" "$2")]"
+			[ "$2" = none ] || hints=$(self_of "$backend" "$2") hints=", hints: [${hints#"$LAB_VIP"}]"
 			echo "      - {name: $backend, address: $(own_address "$backend")$hints}"
 		done
 	} | lab_write balancer "$LAB_CONFIG"
@@ -44,13 +44,14 @@ own_address() {
 	echo "10.0.$LAB_SUBNET.$((10 + ${1#px}))"
 }
 
-# self_of BACKEND HOW: prints the host that the backend writes into Via and Contact: its "name", its "address", or
-# the "vip".
+# self_of BACKEND HOW: prints the host that the backend writes into Via and Contact: its "name", its "address", the "vip", or
+# the VIP with a "parameter".
 self_of() {
 	case $2 in
 	name) echo "$1.$DOMAIN" ;;
 	address) own_address "$1" ;;
 	vip) echo "$LAB_VIP" ;;
+	parameter) echo "$LAB_VIP;node=$1" ;;
 	esac
 }
 
@@ -320,6 +321,13 @@ lab_stop far || true
 far_end client "$LAB_CLIENT"
 use_hints address
 try_calls address "by addresses"
+lab_stop far || true
+far_end client "$LAB_CLIENT"
+use_hints parameter
+try_calls parameter "by parameters of the VIP"
+lab_stop far || true
+far_end client "$LAB_CLIENT"
+use_hints address
 try_unnamed
 try_proxies
 echo_everywhere

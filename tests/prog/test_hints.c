@@ -10,8 +10,8 @@
 #include "suite.h"
 
 #define GROUP 7
-#define NAMED 3  /* has the hints px3.example.net, 10.0.0.13 and 2001:db8::13 */
-#define PORTED 2 /* has only the hint px2.example.net:5062 */
+#define NAMED 3  /* has the hints px3.example.net, 10.0.0.13, 2001:db8::13 and ;node=px3 */
+#define PORTED 2 /* has the hints px2.example.net:5062 and ;node=sixteen-byte */
 #define USUAL 4  /* has the hint px1.example.net:5060 */
 #define BY_KEY 0 /* no hint: the owner of the key */
 
@@ -70,8 +70,10 @@ static void load(void)
 	put_hint("[2001:db8::13]", 0, NAMED);
 	put_hint("px2.example.net", 5062, PORTED);
 	put_hint("px1.example.net", 5060, USUAL);
-	change_service(5060, AFFINITY_CALL_ID, SERVICE_ROUTE);
-	change_service(5062, AFFINITY_CALL_ID, 0);
+	put_hint(";node=px3", 0, NAMED);
+	put_hint(";node=sixteen-byte", 0, PORTED);
+	change_service(5060, AFFINITY_CALL_ID, SERVICE_ROUTE | SERVICE_PARAMETER);
+	change_service(5062, AFFINITY_CALL_ID, SERVICE_PARAMETER);
 }
 
 TestSuite(hints, .init = load, .fini = suite_unload);
@@ -128,6 +130,26 @@ static const struct message messages[] = {
 	{BYE, "Route: <sip:px1.example.net;lr>\r\n", USUAL, false},
 	{BYE, "Route: <sip:px1.example.net:5070;lr>\r\n", BY_KEY, false},
 	{"sip/2.0 200 OK", "Via: sip/2.0/udp px3.example.net;branch=z9hG4bKa\r\n", NAMED, false},
+	/* parameters */
+	{BYE, "Route: <sip:192.0.2.10;lr;node=px3>\r\n", NAMED, false},
+	{BYE, "Route: <sip:bob@192.0.2.10:5062;NODE=Px3;lr>,<sip:px1.example.net;lr>\r\n", NAMED, false},
+	{BYE, "Route: <sip:[2001:db8::10]:5060;lr=on;ftag=a%20B+c/*;node=px3>\r\n", NAMED, false},
+	{BYE, "Route: <sip:198.51.100.8;node=px3>\r\n", NAMED, false},
+	{BYE, "Route: <sip:192.0.2.10;lr;node=sixteen-byte>\r\n", PORTED, false},
+	{BYE, "Route: <sip:192.0.2.10;lr;node=sixteen-byte0>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr>\r\nRoute: <sip:192.0.2.10;node=px3;lr>\r\n", NAMED, false},
+	{BYE, "Route: <sip:px1.example.net;node=px3;lr>\r\n", USUAL, false},
+	{BYE, "Route: <sip:192.0.2.10;a;b;c;d;e;f;g;node=px3>\r\n", NAMED, false},
+	{BYE, "Route: <sip:192.0.2.10;a;b;c;d;e;f;g;h;node=px3>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr;node=px>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr;node=px33>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr;anode=px3>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr>;node=px3\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:a;node=px3@192.0.2.10;lr>\r\n", BY_KEY, false},
+	{INVITE("sip:bob@192.0.2.10:5060;transport=udp;node=px3?a=b"), CLIENTS_VIA, NAMED, false},
+	{INVITE("sip:bob@example.net;node=px3"), CLIENTS_VIA, NAMED, false},
+	{INVITE("sip:bob@example.net;node=px3"), "Route: <sip:198.51.100.8;lr>\r\n", BY_KEY, false},
+	{RESPONSE, "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa;node=px3\r\n", NAMED, false},
 };
 
 #define CALL_ID "3848276298220188515@example.net"

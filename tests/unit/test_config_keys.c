@@ -240,6 +240,8 @@ Test(config_keys, priorities_hints_and_ports_of_backends)
 				       "'[2001:DB8:0::11]', '[2001:db8::11]:5060']")),
 			"hints: [px1.example.net, 'px1.example.net:5062', '10.0.0.11', '10.0.0.11:5060', "
 			"'[2001:db8::11]', '[2001:db8::11]:5060']}"},
+		{"parameters as hints", BACKENDS(PX(1, "hints: [;Node=PX1, ';a.b_c-d=0']")),
+			"hints: [';node=px1', ';a.b_c-d=0']}"},
 		{"ports of the VIP as hints, while one port remains for new calls",
 			BACKENDS(PX(1, "hints: ['192.0.2.10:5061']") "," PX(2, "hints: ['192.0.2.10:5062']"))
 				SERVICE("port: 5060-5062"),
@@ -293,9 +295,15 @@ Test(config_keys, invalid_priorities_hints_and_ports)
 		{"hints", BACKENDS(PX(1, "hints: [a_b,\n '2001:db8::1',\n a:0,\n '',\n [a]]")),
 			{"3:70: 'hints' of backend px1 must be a host as in SIP messages, such as px1.example.net, "
 			 "px1.example.net:5062, "
-			 "10.0.0.11 or '[2001:db8::11]:5060', not 'a_b'",
+			 "10.0.0.11 or '[2001:db8::11]:5060', or a parameter, such as ';node=px1', not 'a_b'",
 				"4:2: not '2001:db8::1'", "5:2: not 'a:0'", "6:2: is empty",
 				"7:2: expected a single value, found a list"}},
+		{"parameters as hints",
+			BACKENDS(PX(1, "hints: [;node,\n ;node=,\n ;=px1,\n ';node=a;b=c',\n ';node=a b',\n "
+				       "';transport=udp',\n ';node=px1']") ",\n" PX(2, "hints: [;node=PX1]")),
+			{"3:70: 'hints' of backend px1 must be a host", "4:2: not ';node='", "5:2: not ';=px1'",
+				"6:2: not ';node=a;b=c'", "7:2: not ';node=a b'", "8:2: not ';transport=udp'",
+				"10:41: ;node=px1 is already a hint of backend px1 of this pool (line 9)"}},
 		{"a hint that matches all backends",
 			BACKENDS(PX(1, "hints: [192.0.2.10,\n '192.0.2.10:5070']")) SERVICE("port: 5060"),
 			{"3:70: a hint of backend px1 cannot be 192.0.2.10: it is a VIP of service s (line 5)"}},

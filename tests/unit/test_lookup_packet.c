@@ -19,8 +19,8 @@ static struct world world;
 	     " {name: plain, vip: 192.0.2.12, port: 5060, pool: b}]\n"                                                 \
 	     "pools: [{name: proxies, record_time: 32s, backends: [" PX(                                               \
 		     1) ", {name: px2, address: 10.0.0.12, hints: "                                                    \
-			"[two.example.net, 'many.example.net:5062']}, " PX(3) "]}, {name: b, backends: [" PX(          \
-				4) "]}]\n"
+			"[two.example.net, 'many.example.net:5062', ;node=px2]}, " PX(                                 \
+				3) "]}, {name: b, backends: [" PX(4) "]}]\n"
 
 static void setup(void)
 {
@@ -56,7 +56,11 @@ static const struct {
 	{{.service = "sip", .request_uri = "two.example.net"}, "px2"},
 	{{.service = "sip", .route = "10.0.0.11", .request_uri = "two.example.net"}, "px1"},
 	{{.service = "sip", .route = "elsewhere.example.net", .request_uri = "two.example.net"}, NULL},
-	{{.service = "plain", .via = "10.0.0.14"}, "px4"},
+	{{.service = "sip", .route = "192.0.2.10;lr;NODE=px2"}, "px2"},
+	{{.service = "sip", .route = "[2001:db8::10]:5060;node=px2;lr"}, "px2"},
+	{{.service = "sip", .route = "10.0.0.11;node=px2"}, "px1"},
+	{{.service = "sip", .request_uri = "192.0.2.10;node=px3"}, NULL},
+	{{.service = "plain", .route = "192.0.2.12;node=px2"}, NULL}, {{.service = "plain", .via = "10.0.0.14"}, "px4"},
 	{{.service = "plain", .route = "10.0.0.14"}, NULL}, /* no backend has a name, so Routes are not read */
 };
 
