@@ -3,6 +3,8 @@
 # Calls through servers with `forward: nat`: two Kamailio with the configuration of docs/servers.md, changed as docs/nat.md
 # says. baresip phones on UDP, TCP and TLS, one of them behind a router with NAT; IPv6 calls of a client behind a router.
 # Clients and servers that NAT cannot serve.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

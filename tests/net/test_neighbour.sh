@@ -3,6 +3,8 @@
 # How the daemon finds and tracks the routes to its backends, shown by follow-routes, which runs
 # ctl/daemon/neighbour/neighbour.c without the rest of the daemon. No traffic flows here: entries are
 # fresh only because the kernel was asked to keep them fresh.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

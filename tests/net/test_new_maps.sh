@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # New maps with different limits or a different ABI version replace the pinned maps while numbered packets
 # arrive: no packet is lost, and the new maps contain the state of the old ones.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

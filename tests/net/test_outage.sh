@@ -3,6 +3,8 @@
 # Network trouble near the balancer can look the same as dead servers. No call moves until the daemon can distinguish the
 # two; dead servers are then taken out. Four pools share four servers: probed by OPTIONS, by TCP and by echo
 # requests, and one without probes.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

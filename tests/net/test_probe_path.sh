@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Probes to a VIP on one particular backend: by MAC address and by IP-in-IP; UDP, TCP and echo requests;
 # IPv4 and IPv6. A backend that cannot receive calls cannot receive these probes either.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

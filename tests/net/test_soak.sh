@@ -3,6 +3,8 @@
 # A short run of tests/soak: random operations with established calls, checked against a model of what may
 # happen to them. The seeds are fixed, so that a run can be repeated; SOAK_RANDOM=1 adds a random one.
 # `make soak` runs it for longer.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

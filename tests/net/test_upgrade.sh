@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # An upgrade from earlier releases, whose maps have different ABI versions, while numbered packets arrive and
 # slots migrate: no packets, runtime changes or calls are lost.
+#
+# Starts early: it takes nearly a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
