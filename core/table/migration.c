@@ -179,14 +179,18 @@ bool migration_is_complete(const struct migration *migration, const struct slots
 uint64_t migration_step(struct migration *migration, struct slots *wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now)
 {
-	uint64_t next = MIGRATION_NEVER;
+	uint64_t next = MIGRATION_NEVER, again;
+	const uint16_t *owners, *previous;
 
 	if (migration_is_complete(migration, wanted))
 		return next;
 	prepare(migration);
+	owners = migration->owners->ids;
+	previous = migration->previous->ids;
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {
-		uint64_t again = step_slot(migration, slot, wanted->ids[slot], alive, rules, now);
-
+		if (owners[slot] == wanted->ids[slot] && !previous[slot])
+			continue; /* most slots */
+		again = step_slot(migration, slot, wanted->ids[slot], alive, rules, now);
 		if (again < next)
 			next = again;
 	}
