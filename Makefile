@@ -171,7 +171,8 @@ test: packages ## install missing packages, run every test on the kernel of this
 	$(Q)$(MAKE) $(JOBS) --no-print-directory tests
 	$(Q)tests/run
 
-check: all $(UNIT_BIN) ## run the tests that need neither root nor a network namespace: format, documents, unit tests
+check: ## run the tests that need neither root nor a network namespace: format, documents, unit tests
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all $(UNIT_BIN)
 	$(Q)tests/run format docs/ unit/
 
 test-kernels: packages ## run tests on Debian's other kernels and with systemd, in QEMU
