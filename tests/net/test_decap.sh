@@ -206,7 +206,7 @@ lab_flat 1
 lab_start four px1 tests/net/tunnel.py receive "$LAB_VIP" "$LAB_DIR/ipv4"
 lab_start six px1 tests/net/tunnel.py receive "$LAB_VIP6" "$LAB_DIR/ipv6"
 lab_start own px1 tests/net/tunnel.py receive $SERVER "$LAB_DIR/own"
-wait_for 10 test -e "$LAB_DIR/ipv4" -a -e "$LAB_DIR/ipv6" -a -e "$LAB_DIR/own"
+wait_for 20 test -e "$LAB_DIR/ipv4" -a -e "$LAB_DIR/ipv6" -a -e "$LAB_DIR/own"
 defaults
 without_vip
 listed

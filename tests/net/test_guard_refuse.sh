@@ -108,8 +108,8 @@ captured() {
 
 responses_are_well_formed() {
 	check "tshark receives responses over IPv4 with correct checksums" \
-		wait_for 10 captured 'ip.checksum.status == "Good" && udp.checksum.status == "Good"'
-	check "... and over IPv6" wait_for 10 captured 'ipv6 && udp.checksum.status == "Good"'
+		wait_for 20 captured 'ip.checksum.status == "Good" && udp.checksum.status == "Good"'
+	check "... and over IPv6" wait_for 20 captured 'ipv6 && udp.checksum.status == "Good"'
 	is "... none is malformed, has a wrong checksum or comes from a different address" \
 		"$(frames "_ws.malformed || ip.checksum.status == \"Bad\" || udp.checksum.status != \"Good\" ||
 			!(ip.src == $LAB_VIP || ipv6.src == $LAB_VIP6) || udp.srcport != 5060")" 0

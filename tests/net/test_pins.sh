@@ -10,6 +10,11 @@ cd "$(dirname "$0")/../.."
 PINS=/sys/fs/bpf/sipxdp
 NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
+# The kernel detaches the program some time after the last pin of its link was removed.
+eth0_has_no_program() {
+	lab_in balancer ip -j link show eth0 | jq -e '.[0].xdp | not'
+}
+
 loader() {
 	lab_in balancer sipxdp-loader "$@"
 }
@@ -181,6 +186,7 @@ another_type() {
 
 	loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_in balancer rm $PINS/contract $PINS/links/eth0
+	wait_for 10 eth0_has_no_program
 	pin_a_program $PINS/contract
 	fails "... among pins of sipxdp: attach points to detach" "'detach' removes the maps" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
