@@ -302,7 +302,7 @@ __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key 
 {
 	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 	struct guard_place place;
-	bool admitted;
+	enum guard_tokens tokens;
 
 	if (!g || !key || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || !parse_local_mtu(ctx))
 		return FAST_PATH_DECLINED;
@@ -321,10 +321,10 @@ __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key 
 	}
 	if (!(g->flags & GUARD_READS))
 		return VERDICT_CONTINUE;
-	admitted = guard_admit(g, &place);
-	if (!admitted && g->may_refuse && g->bucket == GUARD_BUCKET_INVITE)
+	tokens = guard_admit(g, &place);
+	if (tokens != GUARD_TOKENS_TAKEN && g->may_refuse && g->bucket == GUARD_BUCKET_INVITE)
 		return FAST_PATH_DECLINED;
-	return guard_judge(ctx, g, admitted);
+	return guard_judge(ctx, g, tokens);
 }
 
 /* Same as fast_forward(), for a service with a guard. */

@@ -109,13 +109,13 @@ static __always_inline enum verdict guard_violates(struct xdp_md *ctx, struct gu
 	return guard_exceeds(ctx, g);
 }
 
-/* Judges a message of the bucket g->bucket, except by GUARD_FLAG_BROKEN and surges. `admitted`: guard_admit() has taken
- * its tokens. Returns its verdict, or VERDICT_CONTINUE. */
-static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guarded *g, bool admitted)
+/* Judges a message of the bucket g->bucket, except by GUARD_FLAG_BROKEN and surges. `tokens`: the result of
+ * guard_admit(). Returns its verdict, or VERDICT_CONTINUE. */
+static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guarded *g, enum guard_tokens tokens)
 {
 	enum verdict verdict = VERDICT_CONTINUE;
 
-	if (!admitted && guard_limit(g))
+	if (tokens == GUARD_TOKENS_NONE || (tokens == GUARD_TOKENS_UNKNOWN && guard_limit(g)))
 		verdict = guard_exceeds(ctx, g);
 	else if (g->bucket == GUARD_BUCKET_DIALOG)
 		guard_count_exempt(g, GUARD_EXEMPT_DIALOG);
@@ -235,7 +235,7 @@ static __always_inline enum verdict guard_message(struct xdp_md *ctx, struct flo
 		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);
 		return VERDICT_CONTINUE;
 	}
-	verdict = guard_judge(ctx, g, false);
+	verdict = guard_judge(ctx, g, GUARD_TOKENS_UNKNOWN);
 	if (verdict != VERDICT_CONTINUE || !(g->flags & GUARD_FLAG_BROKEN))
 		return verdict;
 	rule = guard_broken(ctx, flow, g, &reader.head.lines);

@@ -166,14 +166,31 @@ __noinline int guard_look_up(struct guarded *g)
 	return g && guard_find_place(g, &place);
 }
 
-/* Takes the tokens for a message of the bucket g->bucket, if its source is certainly below its limits. Returns false
- * if guard_limit() must decide. The clock of the last tick is sufficient, and cheaper than the exact one: a source
- * gains at most the tokens of one tick. */
-static __always_inline bool guard_admit(const struct guarded *g, const struct guard_place *place)
+enum guard_tokens {
+	GUARD_TOKENS_UNKNOWN, /* guard_limit() must decide */
+	GUARD_TOKENS_TAKEN,
+	GUARD_TOKENS_NONE, /* the source is over an enforced limit: g->rule */
+};
+
+/* Takes the tokens for a message of the bucket g->bucket, if its source is certainly below its limits. The clock of the
+ * last tick is sufficient, and cheaper than the exact one: a source gains at most the tokens of one tick. */
+static __always_inline enum guard_tokens guard_admit(struct guarded *g, const struct guard_place *place)
 {
+	__u64 now;
+
 	if (dry_run || !g->owner || (g->flags & GUARD_FLAG_BROKEN && !(g->owner & GUARD_OWNER_HAS_SIP)))
-		return false;
-	return guard_take_at_once(place->source, place->class, g->bucket, bpf_ktime_get_coarse_ns());
+		return GUARD_TOKENS_UNKNOWN;
+	now = bpf_ktime_get_coarse_ns();
+	if (guard_take_at_once(place->source, place->class, g->bucket, now))
+		return GUARD_TOKENS_TAKEN;
+	if (!(place->class->enforced >> g->bucket & 1) ||
+		!guard_is_certainly_over(place->source, g->owner, place->class, g->bucket, now))
+		return GUARD_TOKENS_UNKNOWN;
+	g->rule = g->bucket;
+	g->enforced = true;
+	g->refused = place->class->refused >> g->rule & 1;
+	place->source->refused = guard_ticks(now) ?: 1;
+	return GUARD_TOKENS_NONE;
 }
 
 /* Takes the tokens for a message of the bucket g->bucket. Returns whether the source is over a limit. If so, g->rule is

@@ -22,6 +22,7 @@
 #define GUARD_EPOCH_SHIFT (GUARD_TICK_SHIFT + 28)
 #define GUARD_EPOCHS_IDLE 6 /* after so many units of guard_source.epoch, all buckets are full */
 #define GUARD_SURGE_TRIES 4
+#define GUARD_TICKS_LATE (15000000u >> GUARD_TICK_SHIFT) /* the clock of the last tick may be late by 10 ms */
 #define GUARD_TICKS_A_SECOND (1000000000u >> GUARD_TICK_SHIFT)
 
 _Static_assert(GUARD_LISTS <= 256 && sizeof(((struct guard *)0)->generation) == 2, "guard_source.owner");
@@ -30,6 +31,19 @@ _Static_assert((GUARD_EPOCHS_IDLE + 0ULL) << 28 < 1ULL << 31, "times are compare
 
 /* Other CPUs may change the element at any time: reads a member with exactly one load. */
 #define guard_read(member) (*(const volatile __typeof__(member) *)&(member))
+
+/* Returns the same pointer. Reads through it happen after the read of `value`, because their address depends on it.
+ * This costs less than a memory barrier. */
+static __always_inline struct guard_source *guard_after(struct guard_source *source, __u64 value)
+{
+#ifdef __bpf__
+	asm volatile("%1 &= 0; %0 += %1" : "+r"(source), "+r"(value));
+#else
+	(void)value;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+	return source;
+}
 
 /* Sets the unused bits of an address to 0. All addresses with the same result are one source. */
 static __always_inline void guard_mask(struct address *address, const struct guard *guard)
@@ -270,6 +284,26 @@ static __always_inline __u32 guard_over(
 	if (buckets & 1u << GUARD_BUCKET_PACKETS && bucket != GUARD_BUCKET_PACKETS)
 		over |= guard_bucket_over(source, class, GUARD_BUCKET_PACKETS, ticks);
 	return over;
+}
+
+/* Returns whether the bucket of the source whose guard_source.owner is `owner` has no token, although `now` may be late
+ * by GUARD_TICKS_LATE. If false, only guard_is_over() can decide. The function reads the owner again after the bucket,
+ * so that the bucket of a different source never counts. */
+static __always_inline bool guard_is_certainly_over(
+	struct guard_source *source, __u64 owner, const struct guard_class *class, __u32 bucket, __u64 now)
+{
+	struct guard_limit limit = guard_limit_at(class, bucket);
+	__s64 ahead;
+	__u32 full;
+
+	source = guard_after(source, owner);
+	if (guard_read(source->epoch) != (__u32)(now >> GUARD_EPOCH_SHIFT))
+		return false;
+	full = guard_full_at(source, bucket);
+	ahead = (__s32)(full - guard_ticks(now));
+	if (ahead <= (__s64)limit.window + GUARD_TICKS_LATE || ahead > (__s64)limit.window + limit.interval)
+		return false;
+	return guard_read(guard_after(source, full)->owner) == owner;
 }
 
 /* Same as guard_over(), for the source whose guard_source.owner is `owner`. If a bucket has no token, the function
