@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The Debian packages in a bare chroot, which is the balancer of the lab: install, forward, upgrade while numbered packets
 # arrive, remove, install again, purge. tests/kernels/test_systemd.sh tests their units.
+#
+# Starts early: in a fresh clone it first installs a Debian system.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
