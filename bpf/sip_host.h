@@ -54,6 +54,21 @@ struct sip_name {
 	__u64 result; /* enum sip_result */
 };
 
+/* Hashes the bytes of `word`, which is at `at`, before the first flag in `ends`. Returns whether the name has ended. */
+static __always_inline long sip_take_word(struct sip_name *n, __u32 at, __u64 word, __u64 ends)
+{
+	const struct sip_text *t = &n->text;
+
+	word |= EVERY(0x20);
+	n->at = sip_forget(t, at + (ends ? sip_first(ends) : 8));
+	if (ends) {
+		word &= ((ends & -ends) >> 7) - 1;
+		n->result = sip_forget(t, SIP_FOUND);
+	}
+	hash_word(&n->hash, word);
+	return ends || sip_room(t, n->at) <= 0;
+}
+
 static inline long sip_name_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_name *n = state;
@@ -66,14 +81,7 @@ static inline long sip_name_step(__u32 step __attribute__((unused)), void *state
 		ends = sip_no_name(sip_word(t, sip_forget(t, at + 1))) & 1ULL << 63;
 	else
 		ends |= ends >> 8 & sip_equal(word, '.');
-	word |= EVERY(0x20);
-	n->at = sip_forget(t, at + (ends ? sip_first(ends) : 8));
-	if (ends) {
-		word &= ((ends & -ends) >> 7) - 1;
-		n->result = sip_forget(t, SIP_FOUND);
-	}
-	hash_word(&n->hash, word);
-	return ends || sip_room(t, n->at) <= 0;
+	return sip_take_word(n, at, word, ends);
 }
 
 /* Hashes the name at *at, and moves *at past it. */
@@ -103,18 +111,10 @@ static __always_inline __u64 sip_ends_part(__u64 word)
 static inline long sip_part_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_name *n = state;
-	const struct sip_text *t = &n->text;
-	__u32 at = sip_forget(t, n->at);
-	__u64 word = sip_word(t, at), ends = sip_ends_part(word);
+	__u32 at = sip_forget(&n->text, n->at);
+	__u64 word = sip_word(&n->text, at);
 
-	word |= EVERY(0x20);
-	n->at = sip_forget(t, at + (ends ? sip_first(ends) : 8));
-	if (ends) {
-		word &= ((ends & -ends) >> 7) - 1;
-		n->result = sip_forget(t, SIP_FOUND);
-	}
-	hash_word(&n->hash, word);
-	return ends || sip_room(t, n->at) <= 0;
+	return sip_take_word(n, at, word, sip_ends_part(word));
 }
 
 /* Hashes a host with its port, or a parameter, at *at, like the name of a host. SIP_FOUND: a parameter follows at *at.
