@@ -161,11 +161,11 @@ held() {
 	[ "$(lab_verdict nat_held)" -gt 0 ]
 }
 
-# masquerade: loads the rules of docs/nat.md.
-masquerade() {
+# translate_by STATEMENT: loads the rules of docs/nat.md, with this statement.
+translate_by() {
 	# shellcheck disable=SC2016 # these are no expansions
-	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
-	lab_in balancer nft list ruleset | grep masquerade > /dev/null
+	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | sed "s/masquerade/$1/" | lab_in balancer nft -f -
+	lab_in balancer nft list ruleset | grep "$1" > /dev/null
 }
 
 try_calls() {
@@ -222,8 +222,12 @@ try_ports() {
 
 try_other_ports() {
 	is "other connections of a server pass unchanged" "$(seen_from)" 10.0.1.11
-	check "nftables masquerades them, by the rules of docs/nat.md" masquerade
+	check "nftables masquerades them, by the rules of docs/nat.md" translate_by masquerade
 	is "... they have the address of the balancer" "$(seen_from)" "$LAB_BALANCER"
+	lab_in balancer nft delete table ip sipxdp
+	lab_in balancer ip address add 10.0.0.3/24 dev eth0
+	check "... or a different source, with snat to" translate_by "snat to 10.0.0.3"
+	is "... they have this address" "$(seen_from)" 10.0.0.3
 	is "... and the server responds to messages to the VIP as before" "$(say 7000)" px1
 }
 

@@ -100,6 +100,8 @@ is "the metrics have the same number" \
 	"$(metric 'sipxdp_service_call_setup_seconds_count{service="slow",event="answer"}')" "$slow"
 is "... and the bucket of 64 ms is empty" \
 	"$(metric 'sipxdp_backend_call_setup_seconds_bucket{pool="slow",backend="px1",event="answer",le="0.064"}')" 0
+lab_in balancer curl -sf http://127.0.0.1:9464/metrics > "$LAB_DIR/metrics"
+check "promtool finds no fault in the histograms" promtool check metrics < "$LAB_DIR/metrics"
 like "stats prints the times" "$(lab_ctl stats)" "slow +px1 +answer +$slow "
 is "the calls are still measured" "$(has_no_setups && echo deleted || true)" ""
 check "the third service receives calls" call 5073 1
