@@ -8,6 +8,7 @@
 
 /* This default also applies without `join:`, because backends that joined earlier stay until their heartbeats stop. */
 #define DEFAULT_NODE_TIMEOUT (10 * SECOND)
+#define DEFAULT_ALONE_AFTER (10 * SECOND)
 
 /* --- limits */
 
@@ -230,6 +231,13 @@ const struct key config_file_keys[] = {
 		.usual = "none",
 		.help = "Sends copies of SIP messages to a capture server such as Homer, sngrep or heplify, by HEP "
 			"version 3."},
+	{.name = "group",
+		.read = config_read_membership,
+		.keys = config_membership_keys,
+		.usual = "none",
+		.help = "Makes this balancer a member of a group of balancers. Over corosync, the members agree which "
+			"backends "
+			"are down. Without this key, this balancer decides by itself."},
 	{.name = "guard",
 		.read = config_read_guard,
 		.keys = config_guard_keys,
@@ -258,6 +266,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	struct yaml_tree document;
 
 	parse.config->join.node_timeout = DEFAULT_NODE_TIMEOUT;
+	parse.config->group.alone_after = DEFAULT_ALONE_AFTER;
 	yaml_tree_load(&document, text, length, faults);
 	if (document.count) {
 		parse.truncated = document.nodes->truncated;

@@ -182,6 +182,22 @@ struct config_capture {
 	char *node;         /* name of this balancer at the capture server; NULL: none */
 };
 
+/* When a backend is down for all members of a group of balancers. */
+enum config_agree {
+	AGREE_MAJORITY,
+	AGREE_ANY,
+	AGREE_OWN, /* each member decides by itself */
+	AGREE_COUNT,
+};
+
+/* `group:`, which makes this balancer a member of a group that decides together (docs/design/group.md). */
+struct config_membership {
+	char name[NAME_SIZE]; /* "": no `group:` */
+	char node[NAME_SIZE]; /* of this balancer */
+	enum config_agree agree;
+	uint32_t alone_after; /* ms */
+};
+
 struct config {
 	char (*interfaces)[IFNAMSIZ];
 	size_t interface_count;
@@ -192,6 +208,7 @@ struct config {
 	struct config_join join;
 	struct config_metrics metrics;
 	struct config_capture capture;
+	struct config_membership group;
 	struct config_guard guard;
 	struct config_service *services;
 	size_t service_count;
@@ -227,6 +244,7 @@ const char *config_transport_name(enum probe_transport transport);
 const char *config_forward_name(enum forward_method forward);
 const char *config_admin_name(enum admin_state admin);
 const char *config_balance_name(enum balance_method balance);
+const char *config_agree_name(enum config_agree agree);
 
 /* Is `name` a valid name of a service, pool or backend? Valid names have 1 to 63 characters from A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);

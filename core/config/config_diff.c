@@ -206,6 +206,7 @@ static void compare_files(struct comparison *of, const struct config *before, co
 	compare_keys(of, (struct label){"", "join: "}, config_join_keys, &before->join, &after->join);
 	compare_keys(of, (struct label){"", "metrics: "}, config_metrics_keys, &before->metrics, &after->metrics);
 	compare_keys(of, (struct label){"", "capture: "}, config_capture_keys, &before->capture, &after->capture);
+	compare_keys(of, (struct label){"", "group: "}, config_membership_keys, &before->group, &after->group);
 	compare_guards(of, &before->guard, &after->guard);
 }
 

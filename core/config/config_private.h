@@ -54,6 +54,7 @@ void config_read_join(struct reader *reader, const struct node *value, void *obj
 /* Call it after config_read_join(), because the two `listen:` must not conflict. */
 void config_read_metrics(struct reader *reader, const struct node *value, void *object);
 void config_read_capture(struct reader *reader, const struct node *value, void *object);
+void config_read_membership(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
 
 /* Call it before config_read_services(), because guards of services refer to its lists and limit sets. */
@@ -70,6 +71,7 @@ extern const struct key config_limit_keys[];
 extern const struct key config_join_keys[];
 extern const struct key config_metrics_keys[];
 extern const struct key config_capture_keys[];
+extern const struct key config_membership_keys[];
 extern const struct key config_guard_keys[];
 extern const struct key config_limit_set_keys[];
 extern const struct key config_service_keys[];

@@ -255,6 +255,11 @@ static void write_file_keys(struct key_text texts[2], FILE *out, const struct co
 		write_keys(texts, out, config_capture_keys, &config->capture, &usual.capture,
 			&(struct layout){"  ", "  ", "\n"});
 	}
+	if (*config->group.name) {
+		fputs("group:\n", out);
+		write_keys(texts, out, config_membership_keys, &config->group, &usual.group,
+			&(struct layout){"  ", "  ", "\n"});
+	}
 	if (config->guard.is_set) {
 		struct config_guard usual_guard;
 

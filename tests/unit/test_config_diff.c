@@ -15,6 +15,7 @@ static const char base[] =
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
 	"metrics: {listen: '127.0.0.1:9464'}\n"
 	"capture: {to: 'udp:10.0.0.50:9060', id: 101, sample: 0, password: a, node: lb1}\n"
+	"group: {name: edge, node: lb1, agree: any, alone_after: 5s}\n"
 	"guard:\n"
 	"  mode: observe\n"
 	"  source: {ipv4: 32, ipv6: 64}\n"
@@ -90,6 +91,11 @@ static const struct change changes[] = {
 	{config_capture_keys, "sample", "sample: 0", "sample: 8", "capture: sample 8, was 0", NULL},
 	{config_capture_keys, "password", "password: a", "password: b", "capture: password has a new value", NULL},
 	{config_capture_keys, "node", "node: lb1", "node: lb2", "capture: node lb2, was lb1", NULL},
+	{config_membership_keys, "name", "name: edge", "name: core", "group: name core, was edge", NULL},
+	{config_membership_keys, "node", "edge, node: lb1", "edge, node: lb2", "group: node lb2, was lb1", NULL},
+	{config_membership_keys, "agree", "agree: any", "agree: own", "group: agree own, was any", NULL},
+	{config_membership_keys, "alone_after", "alone_after: 5s", "alone_after: 6s", "group: alone_after 6s, was 5s",
+		NULL},
 	{config_guard_keys, "mode", "mode: observe", "mode: enforce", "guard: mode enforce, was observe", NULL},
 	{config_guard_keys, "source", "ipv4: 32", "ipv4: 24",
 		"guard: source {ipv4: 24, ipv6: 64}, was {ipv4: 32, ipv6: 64}", NULL},
@@ -281,9 +287,10 @@ static bool has_row(const struct key *keys, const struct key *key)
 Test(config_diff, every_key_is_covered)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
-		config_metrics_keys, config_capture_keys, config_guard_keys, config_service_keys, config_pool_keys,
-		config_probe_keys, config_backend_keys};
-	static const char nested[] = " name limits join metrics capture guard services pools probe backends groups ";
+		config_metrics_keys, config_capture_keys, config_membership_keys, config_guard_keys,
+		config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
+	static const char nested[] =
+		" name limits join metrics capture group guard services pools probe backends groups ";
 
 	for (size_t i = 0; i < COUNT(tables); i++)
 		for (const struct key *key = tables[i]; key->name; key++) {

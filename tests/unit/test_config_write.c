@@ -80,6 +80,13 @@ static bool same_capture(const struct config_capture *a, const struct config_cap
 	       same_text(a->password, b->password) && same_text(a->node, b->node);
 }
 
+/* Without `group:` the time is the default. */
+static bool same_membership(const struct config_membership *a, const struct config_membership *b)
+{
+	return !strcmp(a->name, b->name) && !strcmp(a->node, b->node) && a->agree == b->agree &&
+	       (!*a->name || a->alone_after == b->alone_after);
+}
+
 static bool same_config(const struct config *a, const struct config *b)
 {
 	size_t i;
@@ -87,7 +94,8 @@ static bool same_config(const struct config *a, const struct config *b)
 	if (a->interface_count != b->interface_count || a->pool_count != b->pool_count ||
 		a->service_count != b->service_count || memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key)) ||
 		memcmp(&a->limits, &b->limits, sizeof(a->limits)) || !same_join(&a->join, &b->join) ||
-		!endpoint_equal(&a->metrics.listen, &b->metrics.listen) || !same_capture(&a->capture, &b->capture))
+		!endpoint_equal(&a->metrics.listen, &b->metrics.listen) || !same_capture(&a->capture, &b->capture) ||
+		!same_membership(&a->group, &b->group))
 		return false;
 	if (a->mac_count != b->mac_count)
 		return false;
@@ -349,6 +357,16 @@ static void random_capture(uint64_t *state, struct config_capture *capture)
 		capture->node = random_text(state, "'\"#: {}[] 4567890", 40);
 }
 
+static void random_membership(uint64_t *state, struct config_membership *membership)
+{
+	if (random_below(state, 2))
+		return;
+	random_name(state, membership->name, NAME_SIZE, NAME_CHARACTERS, 1);
+	random_name(state, membership->node, NAME_SIZE, NAME_CHARACTERS, 2);
+	membership->agree = random_below(state, AGREE_COUNT);
+	membership->alone_after = random_time(state, 1000, 3600000);
+}
+
 static struct config *random_config(uint64_t *state)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -381,6 +399,7 @@ static struct config *random_config(uint64_t *state)
 	if (endpoint_equal(&config->metrics.listen, &config->join.listen))
 		config->metrics.listen.port = 0;
 	random_capture(state, &config->capture);
+	random_membership(state, &config->group);
 	config->pool_count = 1 + random_below(state, 10);
 	config->pools = calloc(config->pool_count, sizeof(*config->pools));
 	for (i = 0; i < config->pool_count; i++)
@@ -498,6 +517,11 @@ static const char *const texts_for_users[] = {
 	"  sample: 8\n"
 	"  password: 'it''s a password: #1'\n"
 	"  node: lb1\n"
+	"group:\n"
+	"  name: edge\n"
+	"  node: lb1\n"
+	"  agree: any\n"
+	"  alone_after: 5s\n"
 	"services:\n"
 	"  - name: sip\n"
 	"    port: 5060-5080\n"

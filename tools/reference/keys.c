@@ -44,6 +44,7 @@ static const void *object_of(const struct config *config, const struct key *keys
 		{config_join_keys, &config->join},
 		{config_metrics_keys, &config->metrics},
 		{config_capture_keys, &config->capture},
+		{config_membership_keys, &config->group},
 		{config_guard_keys, &config->guard},
 		{config_service_keys, &config->services[0]},
 		{config_pool_keys, &config->pools[0]},

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See group.h. */
+
+#include "core/base/memory.h"
+#include "core/base/name.h"
+#include "group_private.h"
+
+#define HELLO_PAUSE 1000  /* ms between two hello messages */
+#define QUORUM_PAUSE 1000 /* ms: news of quorum and members come separately, and the members may come later */
+
+const char *group_state_name(enum group_state state)
+{
+	static const char *const names[GROUP_STATE_COUNT] = {
+		[GROUP_WAITING] = "waiting",
+		[GROUP_JOINING] = "joining",
+		[GROUP_ALONE] = "alone",
+		[GROUP_AGREEING] = "agreeing",
+	};
+
+	return state < GROUP_STATE_COUNT ? names[state] : "unknown";
+}
+
+/* --- events from corosync */
+
+void group_connected(struct group *group, struct group_id self, uint64_t now)
+{
+	group->connected = true;
+	group->self = self;
+	group->echoed = now;
+	group->greeted = 0;
+	group->send_all = true;
+}
+
+void group_disconnected(struct group *group, uint64_t now)
+{
+	group_set_members(group, NULL, 0, NULL, 0, now);
+	group->connected = false;
+}
+
+void group_set_quorate(struct group *group, bool quorate, uint64_t now)
+{
+	if (quorate && !group->quorate)
+		group->quorate_since = now;
+	group->quorate = quorate;
+}
+
+void group_set_members(struct group *group, const struct group_id *ids, size_t count, const struct group_id *joined,
+	size_t joined_count, uint64_t now)
+{
+	/* The others forget what they know of a member that appears. If this member did not agree with them, it is such
+	 * a member for them, so it forgets all votes, also its own. */
+	bool forget = joined_count && !group->agreeing;
+
+	members_set(&group->members, ids, count, forget ? ids : joined, forget ? count : joined_count, now);
+	group->send_all |= joined_count != 0;
+}
+
+static void receive_hello(struct group *group, struct place *place, const struct group_message *message, uint64_t now)
+{
+	place->member.hello = message->hello;
+	if (!group_id_equal(place->member.id, group->self))
+		return;
+	group->echoed = now;
+	group->lag = now > message->hello.time ? now - message->hello.time : 0;
+}
+
+/* The votes of a silent member are forgotten. It sends them again when it reads this report. */
+static void receive_silent(struct group *group, struct group_id id)
+{
+	members_silence(&group->members, id);
+	group->send_all |= group_id_equal(id, group->self);
+}
+
+bool group_receive(struct group *group, struct group_id from, const uint8_t *bytes, size_t length, uint64_t now)
+{
+	struct place *place = members_find(&group->members, from);
+	struct group_message message;
+
+	if (!place || group_message_decode(bytes, length, &message)) {
+		group->garbage++;
+		return false;
+	}
+	place->member.heard = now;
+	place->member.format = message.version;
+	switch (message.kind) {
+	case GROUP_HELLO:
+		receive_hello(group, place, &message, now);
+		break;
+	case GROUP_VOTES:
+		members_take_votes(&group->members, place, &message);
+		break;
+	case GROUP_SILENT:
+		receive_silent(group, message.silent);
+		break;
+	case GROUP_LINES:
+		members_take_lines(place, &message);
+		break;
+	}
+	return message.kind == GROUP_VOTES || message.kind == GROUP_SILENT;
+}
+
+/* Before its first message, the version of a member is unknown. */
+bool group_member_is_compatible(const struct group_member *member)
+{
+	return !member->format || (member->format <= GROUP_VERSION + 1 && member->format + 1 >= GROUP_VERSION);
+}
+
+/* --- sending */
+
+static void send_hello(struct group *group, uint64_t now)
+{
+	struct group_hello hello = {.time = now,
+		.started = group->settings.started,
+		.fingerprint = group_hash(GROUP_HASH_BEGIN, group->lines, group->line_count * sizeof(*group->lines)),
+		.state = group_state(group, now),
+		.agree = group->settings.agree};
+	uint8_t message[GROUP_MESSAGE_SIZE];
+
+	name_copy(hello.node, group->settings.node);
+	name_copy(hello.version, group->settings.version);
+	group->send(message, group_encode_hello(&hello, message), group->data);
+	group->greeted = now ? now : 1;
+}
+
+static void send_votes(struct group *group, const struct hash_map *map, bool is_set)
+{
+	struct group_key *keys = allocate(GROUP_VOTES_MAX, sizeof(*keys));
+	enum group_vote *votes = allocate(GROUP_VOTES_MAX, sizeof(*votes));
+	size_t left = hash_map_count(map), cursor = 0, count;
+	uint16_t flags = is_set ? GROUP_FIRST : 0;
+	uint8_t message[GROUP_MESSAGE_SIZE];
+	struct hash_map_entry entry;
+
+	do {
+		for (count = 0; count < GROUP_VOTES_MAX && hash_map_next(map, &cursor, &entry); count++) {
+			keys[count] = *(const struct group_key *)entry.key;
+			votes[count] = *(const uint8_t *)entry.value;
+		}
+		left -= count;
+		flags |= is_set && !left ? GROUP_LAST : 0;
+		group->send(message, group_encode_votes(keys, votes, count, flags, message), group->data);
+		flags = 0;
+	} while (left);
+	free(keys);
+	free(votes);
+}
+
+static void send_lines(struct group *group)
+{
+	uint16_t flags = GROUP_FIRST;
+	uint8_t message[GROUP_MESSAGE_SIZE];
+	size_t sent = 0, count;
+
+	do {
+		count = group->line_count - sent < GROUP_LINES_MAX ? group->line_count - sent : GROUP_LINES_MAX;
+		flags |= sent + count == group->line_count ? GROUP_LAST : 0;
+		group->send(message, group_encode_lines(group->lines + sent, count, flags, message), group->data);
+		sent += count;
+		flags = 0;
+	} while (sent < group->line_count);
+}
+
+/* If the report does not take effect, it is repeated after the same time. */
+static void report_silent(struct group *group, uint64_t now)
+{
+	uint8_t message[GROUP_MESSAGE_SIZE];
+
+	for (size_t i = 0; i < group->members.count; i++) {
+		struct group_member *member = &group->members.places[group->members.order[i]].member;
+
+		if (member->is_silent || now < member->heard + GROUP_SILENCE || group_id_equal(member->id, group->self))
+			continue;
+		group->send(message, group_encode_silent(member->id, message), group->data);
+		member->heard = now;
+	}
+}
+
+bool group_is_echoed(const struct group *group, uint64_t now)
+{
+	return group->connected && now < group->echoed + GROUP_SILENCE;
+}
+
+/* Have the votes of this member returned, and those of all other members arrived? */
+static bool has_all_votes(struct group *group)
+{
+	const struct place *self = members_find(&group->members, group->self);
+	bool all = self && self->member.complete;
+
+	for (size_t i = 0; i < group->members.count; i++) {
+		const struct group_member *member = group_member_at(group, i);
+
+		all &= member->complete || member->is_silent || !group_member_is_compatible(member);
+	}
+	return all;
+}
+
+static void update_state(struct group *group, uint64_t now)
+{
+	if (!group->quorate || !group_is_echoed(group, now))
+		group->agreeing = false;
+	else if (now >= group->quorate_since + QUORUM_PAUSE && has_all_votes(group))
+		group->agreeing = true;
+	if (group->agreeing)
+		group->lost = now;
+}
+
+static void send_news(struct group *group)
+{
+	if (group->send_all) {
+		send_votes(group, group->own, true);
+		send_lines(group);
+	} else if (hash_map_count(group->news)) {
+		send_votes(group, group->news, false);
+	} else {
+		return;
+	}
+	hash_map_free(group->news);
+	group->news = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
+	group->send_all = false;
+}
+
+void group_tick(struct group *group, uint64_t now)
+{
+	update_state(group, now);
+	if (!members_find(&group->members, group->self))
+		return;
+	if (!group->greeted || group->send_all || now >= group->greeted + HELLO_PAUSE)
+		send_hello(group, now);
+	send_news(group);
+	if (group_is_echoed(group, now))
+		report_silent(group, now);
+}
+
+/* --- events from this member */
+
+void group_vote(struct group *group, const struct group_key *key, enum group_vote vote)
+{
+	const uint8_t *before = hash_map_find(group->own, key);
+	uint8_t value = vote;
+
+	if ((before ? *before : GROUP_VOTE_UNKNOWN) == value)
+		return;
+	hash_map_put(group->own, key, &value);
+	hash_map_put(group->news, key, &value);
+}
+
+void group_set_lines(struct group *group, const uint32_t *lines, size_t count)
+{
+	if (count == group->line_count && (!count || !memcmp(lines, group->lines, count * sizeof(*lines))))
+		return;
+	free(group->lines);
+	group->lines = duplicate(lines, count, sizeof(*lines));
+	group->line_count = count;
+	group->send_all = true;
+}
+
+/* --- decisions */
+
+bool group_member_counts(const struct group_member *member)
+{
+	return member->complete && group_member_is_compatible(member);
+}
+
+enum group_state group_state(const struct group *group, uint64_t now)
+{
+	if (group->agreeing)
+		return GROUP_AGREEING;
+	if (now >= group->lost + group->settings.alone_after)
+		return GROUP_ALONE;
+	return group->quorate && group_is_echoed(group, now) ? GROUP_JOINING : GROUP_WAITING;
+}
+
+struct group_tally group_tally(const struct group *group, const struct group_key *key)
+{
+	static const struct pool_ups no_ups;
+	const struct pool_ups *pool = hash_map_find(group->members.pools, &key->pool) ?: &no_ups;
+	struct group_tally tally = {0};
+	bool any_up = false;
+
+	for (size_t i = 0; i < group->members.count; i++)
+		any_up |= group_member_counts(group_member_at(group, i)) && pool->ups[group->members.order[i]];
+	for (size_t i = 0; i < group->members.count; i++) {
+		bool is_blind = any_up && !pool->ups[group->members.order[i]];
+		enum group_vote vote = group_member_vote(group, i, key);
+
+		if (!group_member_counts(group_member_at(group, i)))
+			continue;
+		tally.unknown += is_blind || vote == GROUP_VOTE_UNKNOWN;
+		tally.up += !is_blind && vote == GROUP_VOTE_UP;
+		tally.down += !is_blind && vote == GROUP_VOTE_DOWN;
+	}
+	return tally;
+}
+
+enum group_verdict group_verdict(const struct group *group, const struct group_key *key, uint64_t now)
+{
+	enum group_state state = group_state(group, now);
+	struct group_tally tally;
+
+	if (state == GROUP_ALONE || group->settings.agree == AGREE_OWN)
+		return GROUP_OWN;
+	if (state != GROUP_AGREEING)
+		return GROUP_KEEP;
+	tally = group_tally(group, key);
+	if (!tally.up && !tally.down)
+		return GROUP_KEEP;
+	if (group->settings.agree == AGREE_ANY)
+		return tally.down ? GROUP_DOWN : GROUP_UP;
+	return tally.down > tally.up ? GROUP_DOWN : GROUP_UP;
+}
+
+bool group_is_blind(const struct group *group)
+{
+	const struct group_member *member;
+	size_t self_up = 0, others_up = 0;
+
+	for (size_t i = 0; (member = group_member_at(group, i)); i++) {
+		if (group_id_equal(member->id, group->self))
+			self_up += member->up;
+		else if (group_member_counts(member))
+			others_up += member->up;
+	}
+	return others_up && !self_up;
+}
+
+/* --- reports */
+
+struct group_id group_self(const struct group *group)
+{
+	return group->self;
+}
+
+bool group_is_connected(const struct group *group)
+{
+	return group->connected;
+}
+
+bool group_is_quorate(const struct group *group)
+{
+	return group->quorate;
+}
+
+uint64_t group_lag(const struct group *group)
+{
+	return group->lag;
+}
+
+uint64_t group_garbage(const struct group *group)
+{
+	return group->garbage;
+}
+
+/* --- start and end */
+
+void group_set(struct group *group, enum config_agree agree, uint32_t alone_after)
+{
+	group->settings.agree = agree;
+	group->settings.alone_after = alone_after;
+}
+
+struct group *group_new(const struct group_settings *settings, group_send *send, void *data, uint64_t now)
+{
+	struct group *group = allocate(1, sizeof(*group));
+
+	*group = (struct group){.settings = *settings, .send = send, .data = data, .lost = now, .echoed = now};
+	members_begin(&group->members);
+	group->own = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
+	group->news = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
+	return group;
+}
+
+void group_free(struct group *group)
+{
+	if (!group)
+		return;
+	members_end(&group->members);
+	hash_map_free(group->own);
+	hash_map_free(group->news);
+	free(group->lines);
+	free(group);
+}

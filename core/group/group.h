@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A group of balancers: its members, their votes about each backend, and the common decision (docs/design/group.md).
+ * The caller passes the events in the order in which corosync delivers them, and sends the messages. The decision
+ * depends only on the votes, so members that have received the same events decide the same. No I/O. Times are
+ * milliseconds of the clock in core/health/listening.h. */
+#pragma once
+
+#include "core/config/config.h"
+#include "group_message.h"
+
+#define GROUP_MEMBERS_MAX 32
+#define GROUP_SILENCE 3000 /* ms without a message after which a member counts as silent */
+
+struct group;
+
+/* The state of this member. */
+enum group_state {
+	GROUP_WAITING,  /* not connected or not quorate: the last decision stays */
+	GROUP_JOINING,  /* votes of other members are missing: the last decision stays */
+	GROUP_ALONE,    /* one of these for longer than `alone_after`: this member decides by itself */
+	GROUP_AGREEING, /* the votes decide */
+	GROUP_STATE_COUNT,
+};
+
+/* What the group says about a backend. */
+enum group_verdict {
+	GROUP_OWN,  /* this member decides by itself */
+	GROUP_KEEP, /* the last decision stays */
+	GROUP_UP,
+	GROUP_DOWN,
+};
+
+struct group_settings {
+	char node[NAME_SIZE];
+	char version[NAME_SIZE]; /* of sipxdp */
+	enum config_agree agree;
+	uint32_t alone_after; /* ms */
+	uint64_t started;     /* seconds since the epoch */
+};
+
+/* A message to all members. */
+typedef void group_send(const uint8_t *message, size_t length, void *data);
+
+struct group *group_new(const struct group_settings *settings, group_send *send, void *data, uint64_t now);
+void group_free(struct group *group);
+
+/* Changes `agree` and `alone_after` after a reload. */
+void group_set(struct group *group, enum config_agree agree, uint32_t alone_after);
+
+/* --- Events from corosync, in its order */
+
+/* This process has joined the group of corosync, as this member. */
+void group_connected(struct group *group, struct group_id self, uint64_t now);
+void group_disconnected(struct group *group, uint64_t now);
+void group_set_quorate(struct group *group, bool quorate, uint64_t now);
+
+/* The members after a change, and among them the ones that have just appeared. */
+void group_set_members(struct group *group, const struct group_id *members, size_t count, const struct group_id *joined,
+	size_t joined_count, uint64_t now);
+
+/* A message from a member, also from this one. Returns true if it may change a decision. */
+bool group_receive(struct group *group, struct group_id from, const uint8_t *message, size_t length, uint64_t now);
+
+/* --- Events from this member */
+
+/* Call this every second, and after each event: sends what is due. */
+void group_tick(struct group *group, uint64_t now);
+
+/* The vote of this member about a backend. Call group_tick() afterwards. */
+void group_vote(struct group *group, const struct group_key *key, enum group_vote vote);
+
+/* The lines of the running configuration, sorted (config_lines.h). */
+void group_set_lines(struct group *group, const uint32_t *lines, size_t count);
+
+/* --- Decisions */
+
+enum group_state group_state(const struct group *group, uint64_t now);
+enum group_verdict group_verdict(const struct group *group, const struct group_key *key, uint64_t now);
+
+/* The votes that count for a backend. */
+struct group_tally {
+	size_t up, down, unknown;
+};
+
+struct group_tally group_tally(const struct group *group, const struct group_key *key);
+
+/* Does no backend respond to this member, while backends respond to other members? */
+bool group_is_blind(const struct group *group);
+
+/* --- Reports */
+
+struct group_member {
+	struct group_id id;
+	struct group_hello hello; /* its last one; an empty name: none */
+	uint8_t format;           /* version of its messages; 0: none */
+	bool complete;            /* all its votes have arrived */
+	bool is_silent;           /* it has stopped sending; its votes are forgotten */
+	uint64_t since;           /* when it appeared here, ms */
+	uint64_t heard;           /* its last message here, ms */
+	size_t up, down;          /* its votes */
+	uint32_t *lines;          /* of its configuration, sorted */
+	size_t line_count;
+};
+
+/* Members in the order of their ids; NULL behind the last one. */
+const struct group_member *group_member_at(const struct group *group, size_t index);
+bool group_member_is_compatible(const struct group_member *member);
+bool group_member_counts(const struct group_member *member);
+enum group_vote group_member_vote(const struct group *group, size_t index, const struct group_key *key);
+
+struct group_id group_self(const struct group *group);
+bool group_is_connected(const struct group *group);
+bool group_is_quorate(const struct group *group);
+
+/* Do the messages of this member return to it? */
+bool group_is_echoed(const struct group *group, uint64_t now);
+
+/* Time from sending to receiving the last message of this member, ms. */
+uint64_t group_lag(const struct group *group);
+
+/* Number of messages that are not valid. */
+uint64_t group_garbage(const struct group *group);
+
+const char *group_state_name(enum group_state state);
+
+/* Writes all that the decisions depend on, in a canonical order. Equal events give equal bytes at all members. The
+ * caller frees `*out`. */
+size_t group_dump(const struct group *group, uint8_t **out);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Several members of a group, connected by a corosync without a network. */
+#pragma once
+
+#include "core/group/group.h"
+
+#define NODES 5
+#define POOLS 2
+#define BACKENDS 4 /* in each pool */
+#define ALONE_AFTER 5000
+
+struct event;
+struct group_world;
+
+struct node {
+	struct group_world *world;
+	struct group_id id;
+	struct group *group; /* NULL: not running */
+	bool stopped;
+	unsigned int part;
+	struct group_id seen[NODES]; /* members of the last change */
+	size_t seen_count;
+	struct event *first, **last;
+	uint64_t now; /* does not run while the process is stopped */
+	enum group_vote votes[POOLS][BACKENDS];
+};
+
+struct group_world {
+	struct node nodes[NODES];
+	size_t count;
+	uint64_t stamp;
+	uint64_t *states; /* [stamp]: hash of the state of members that agree; 0: none yet */
+	size_t room;
+	enum config_agree agree;
+};
+
+/* A random number below the limit (rand()). */
+unsigned int below(unsigned int limit);
+
+struct group_key key_of(size_t pool, size_t backend);
+
+/* Starts `count` members in one part. */
+void group_world_begin(struct group_world *world, enum config_agree agree, size_t count);
+void group_world_end(struct group_world *world);
+
+/* Each running member reads some events and sends what is due. */
+void group_world_run(struct group_world *world, unsigned int ms);
+
+/* A member reads all its events. Members that agree must have the same state after the same event. */
+void node_read_all(struct node *node);
+
+void node_start(struct node *node);
+void node_kill(struct node *node);
+void node_vote(struct node *node, size_t pool, size_t backend, enum group_vote vote);
+
+/* Announces the members of a part to its members. Call it for each part after a change of parts. */
+void group_world_announce(struct group_world *world, unsigned int part);
+bool group_world_is_quorate(const struct group_world *world, unsigned int part);

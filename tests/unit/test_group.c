@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Random histories of a group: votes, members that start, die, stop and continue, halves that separate and meet.
+ * Members that have read the same events must have the same state, byte for byte. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include "group_world.h"
+
+#define SETTLE 10000 /* ms, longer than silence and ALONE_AFTER together */
+#define HISTORIES 3000
+#define STEPS 60
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* --- the decision, calculated from the votes of the processes */
+
+static bool takes_part(const struct node *node, unsigned int part)
+{
+	return node->group && !node->stopped && node->part == part;
+}
+
+static size_t count_votes(const struct node *node, size_t pool, enum group_vote vote)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < BACKENDS; i++)
+		count += node->votes[pool][i] == vote;
+	return count;
+}
+
+static enum group_verdict expected(const struct group_world *world, unsigned int part, size_t pool, size_t backend)
+{
+	size_t up = 0, down = 0, seeing = 0;
+
+	for (size_t i = 0; i < world->count; i++)
+		seeing += takes_part(&world->nodes[i], part) && count_votes(&world->nodes[i], pool, GROUP_VOTE_UP);
+	for (size_t i = 0; i < world->count; i++) {
+		const struct node *node = &world->nodes[i];
+
+		if (!takes_part(node, part) || (seeing && !count_votes(node, pool, GROUP_VOTE_UP)))
+			continue;
+		up += node->votes[pool][backend] == GROUP_VOTE_UP;
+		down += node->votes[pool][backend] == GROUP_VOTE_DOWN;
+	}
+	if (world->agree == AGREE_OWN)
+		return GROUP_OWN;
+	if (!up && !down)
+		return GROUP_KEEP;
+	if (world->agree == AGREE_ANY)
+		return down ? GROUP_DOWN : GROUP_UP;
+	return down > up ? GROUP_DOWN : GROUP_UP;
+}
+
+static void check_settled(struct group_world *world)
+{
+	for (unsigned int ms = 0; ms < SETTLE; ms += 250)
+		group_world_run(world, 250);
+	for (size_t i = 0; i < world->count; i++) {
+		struct node *node = &world->nodes[i];
+		bool quorate = group_world_is_quorate(world, node->part);
+
+		if (!node->group || node->stopped)
+			continue;
+		node_read_all(node);
+		cr_assert_eq(group_state(node->group, node->now), quorate ? GROUP_AGREEING : GROUP_ALONE);
+		for (size_t pool = 0; pool < POOLS; pool++)
+			for (size_t backend = 0; backend < BACKENDS; backend++) {
+				struct group_key key = key_of(pool, backend);
+
+				cr_assert_eq(group_verdict(node->group, &key, node->now),
+					quorate ? expected(world, node->part, pool, backend) : GROUP_OWN,
+					"member %zu, pool %zu, backend %zu", i, pool, backend);
+			}
+	}
+}
+
+/* --- histories */
+
+static void change_parts(struct group_world *world, unsigned int parts)
+{
+	for (size_t i = 0; i < world->count; i++)
+		world->nodes[i].part = below(parts);
+	for (unsigned int part = 0; part < parts; part++)
+		group_world_announce(world, part);
+}
+
+static void change_process(struct group_world *world, size_t index)
+{
+	struct node *node = &world->nodes[index];
+
+	if (!node->group)
+		node_start(node);
+	else if (below(2))
+		node_kill(node);
+	else
+		node->stopped = !node->stopped;
+}
+
+static void step(struct group_world *world)
+{
+	size_t index = below(world->count);
+	struct node *node = &world->nodes[index];
+
+	switch (below(10)) {
+	case 0:
+		change_process(world, index);
+		break;
+	case 1:
+		change_parts(world, 1 + below(2));
+		break;
+	case 2:
+		group_world_run(world, below(4000));
+		break;
+	case 3:
+		group_world_run(world, below(300));
+		break;
+	default:
+		if (node->group && !node->stopped)
+			node_vote(node, below(POOLS), below(BACKENDS), below(GROUP_VOTE_COUNT));
+		if (below(2))
+			group_world_run(world, below(100));
+	}
+}
+
+Test(group, equal_order_gives_equal_states, .timeout = 300)
+{
+	for (unsigned int seed = 0; seed < HISTORIES; seed++) {
+		struct group_world world;
+
+		srand(seed);
+		group_world_begin(&world, below(AGREE_COUNT), 2 + below(NODES - 1));
+		for (int i = 0; i < STEPS; i++)
+			step(&world);
+		check_settled(&world);
+		group_world_end(&world);
+	}
+}
+
+/* --- single properties */
+
+/* Members whose votes about backend 0 of pool 0 are these; each has a vote for up in the pool. */
+static void begin_with(struct group_world *world, enum config_agree agree, const char *votes)
+{
+	srand(1);
+	group_world_begin(world, agree, strlen(votes));
+	for (size_t i = 0; i < world->count; i++) {
+		node_vote(&world->nodes[i], 0, 0,
+			votes[i] == 'u'   ? GROUP_VOTE_UP
+			: votes[i] == 'd' ? GROUP_VOTE_DOWN
+					  : 0);
+		node_vote(&world->nodes[i], 0, 1, GROUP_VOTE_UP);
+	}
+	for (int i = 0; i < 20; i++)
+		group_world_run(world, 100);
+}
+
+static enum group_verdict verdict(const struct group_world *world, size_t index)
+{
+	struct group_key key = key_of(0, 0);
+
+	return group_verdict(world->nodes[index].group, &key, world->nodes[index].now);
+}
+
+Test(group, votes_decide)
+{
+	static const struct {
+		const char *votes;
+		enum config_agree agree;
+		enum group_verdict verdict;
+	} rows[] = {
+		{"uuu", AGREE_MAJORITY, GROUP_UP},
+		{"ddu", AGREE_MAJORITY, GROUP_DOWN},
+		{"duu", AGREE_MAJORITY, GROUP_UP},
+		{"du", AGREE_MAJORITY, GROUP_UP},
+		{"dd", AGREE_MAJORITY, GROUP_DOWN},
+		{"d--", AGREE_MAJORITY, GROUP_DOWN},
+		{"---", AGREE_MAJORITY, GROUP_KEEP},
+		{"duuu", AGREE_ANY, GROUP_DOWN},
+		{"u---", AGREE_ANY, GROUP_UP},
+		{"ddd", AGREE_OWN, GROUP_OWN},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct group_world world;
+
+		begin_with(&world, rows[i].agree, rows[i].votes);
+		for (size_t j = 0; j < world.count; j++)
+			cr_expect_eq(verdict(&world, j), rows[i].verdict, "%s", rows[i].votes);
+		group_world_end(&world);
+	}
+}
+
+Test(group, a_member_to_which_no_backend_responds_does_not_count)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_ANY, "duu");
+	cr_expect_eq(verdict(&world, 1), GROUP_DOWN);
+	node_vote(&world.nodes[0], 0, 1, GROUP_VOTE_DOWN);
+	for (int i = 0; i < 20; i++)
+		group_world_run(&world, 100);
+	cr_expect_eq(verdict(&world, 1), GROUP_UP);
+	cr_expect_eq(verdict(&world, 0), GROUP_UP, "the decision of the others applies to it, too");
+	cr_expect(group_is_blind(world.nodes[0].group));
+	cr_expect_not(group_is_blind(world.nodes[1].group));
+	group_world_end(&world);
+}
+
+Test(group, without_quorum_the_last_decision_stays_and_then_the_member_decides_alone)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "ddu");
+	world.nodes[2].part = 1;
+	group_world_announce(&world, 0);
+	group_world_announce(&world, 1);
+	for (int i = 0; i < 20; i++)
+		group_world_run(&world, 100);
+	cr_expect_eq(group_state(world.nodes[2].group, world.nodes[2].now), GROUP_WAITING);
+	cr_expect_eq(verdict(&world, 2), GROUP_KEEP);
+	cr_expect_eq(verdict(&world, 0), GROUP_DOWN);
+	for (int i = 0; i < 50; i++)
+		group_world_run(&world, 100);
+	cr_expect_eq(verdict(&world, 2), GROUP_OWN);
+	world.nodes[2].part = 0;
+	group_world_announce(&world, 0);
+	for (int i = 0; i < 20; i++)
+		group_world_run(&world, 100);
+	cr_expect_eq(verdict(&world, 2), GROUP_DOWN);
+	group_world_end(&world);
+}
+
+Test(group, garbage_is_counted_and_changes_nothing)
+{
+	struct group_world world;
+	struct group *group;
+	uint8_t bytes[300], *before, *after;
+	size_t length;
+
+	begin_with(&world, AGREE_MAJORITY, "ddu");
+	group = world.nodes[0].group;
+	length = group_dump(group, &before);
+	for (int i = 0; i < 20000; i++) {
+		for (size_t j = 0; j < sizeof(bytes); j++)
+			bytes[j] = rand();
+		if (below(2))
+			memcpy(bytes, "SXGR\1", 5);
+		bytes[5] = GROUP_HELLO + 3 * below(2); /* votes and reports of silence would be valid */
+		group_receive(group, world.nodes[1].id, bytes, below(sizeof(bytes)), world.nodes[0].now);
+	}
+	group_receive(group, (struct group_id){99, 99}, bytes, sizeof(bytes), world.nodes[0].now);
+	cr_expect_gt(group_garbage(group), 5000);
+	cr_expect_eq(group_dump(group, &after), length);
+	cr_expect_arr_eq(before, after, length);
+	free(before);
+	free(after);
+	group_world_end(&world);
+}
+
+Test(group, members_of_adjacent_releases_understand_each_other)
+{
+	static const struct {
+		uint8_t format;
+		bool counts;
+	} rows[] = {{GROUP_VERSION, true}, {GROUP_VERSION + 1, true}, {GROUP_VERSION + 2, false}};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct group_hello hello = {.node = "lb2"};
+		struct group_world world;
+		uint8_t bytes[GROUP_MESSAGE_SIZE + 8] = {0};
+		size_t length = group_encode_hello(&hello, bytes) + 8; /* a later release may append members */
+
+		begin_with(&world, AGREE_MAJORITY, "ddu");
+		bytes[4] = rows[i].format;
+		group_receive(world.nodes[0].group, world.nodes[1].id, bytes, length, world.nodes[0].now);
+		cr_expect_eq(verdict(&world, 0), rows[i].counts ? GROUP_DOWN : GROUP_UP);
+		cr_expect_eq(group_state(world.nodes[0].group, world.nodes[0].now), GROUP_AGREEING);
+		group_world_end(&world);
+	}
+}
