@@ -297,6 +297,7 @@ static void desire_state(const struct farm *farm, struct balancer_state *state)
 	const struct config *config = farm->config;
 
 	state->away_since = farm->away_since;
+	state->is_blind = farm->is_blind;
 	state->interface_count = config->interface_count;
 	for (size_t i = 0; i < config->interface_count; i++)
 		strcpy(state->interfaces[i], config->interfaces[i]);

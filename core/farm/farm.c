@@ -113,6 +113,7 @@ static void assume_health(const struct farm_pool *farm_pool, struct farm_backend
 	backend->outage.held = record->state == STATE_SUSPECTED;
 	backend->outage.down = (record->state == STATE_DOWN && !record->passive_cause) ||
 			       record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
+	backend->dead = backend->outage.down;
 }
 
 static int add_from_file(struct farm_backend *backend, const struct farm_pool *farm_pool,

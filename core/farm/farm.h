@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/config/added_backend.h"
+#include "core/group/group.h"
 #include "core/maps/image.h"
 #include "core/health/outage.h"
 #include "core/health/passive.h"
@@ -23,9 +24,14 @@ struct farm_backend {
 	uint16_t port;              /* of a backend with FORWARD_NAT, host order; 0: the port of the service */
 	struct added_config *added; /* the options with which it was added at runtime; NULL: none */
 	struct route route;
-	enum health probe_health;   /* the result of its probes alone; farm_decide_outage() decides record.health */
-	struct evidence probed;     /* the evidence from its probes (outage.h); all zeros: none */
-	char probe_reason[128];     /* why its probes failed */
+	enum health probe_health;  /* the result of its probes alone; farm_decide_outage() decides record.health */
+	enum health own_health;    /* the decision of this balancer; record.health is the decision of its group */
+	enum group_verdict agreed; /* what the group says */
+	struct group_tally tally;  /* the votes of the group */
+	bool dead;                 /* the decision that applies: that of the group, or outage.down */
+	char agreed_reason[192]; /* how the decision of the group differs from that of this balancer; "": it does not */
+	struct evidence probed;  /* the evidence from its probes (outage.h); all zeros: none */
+	char probe_reason[128];  /* why its probes failed */
 	char passive_reason[128];   /* why it is down by passive health; "": not known after a restart */
 	char probe_trouble[128];    /* why the balancer cannot probe the backend; "": no obstacle */
 	bool silent;                /* it joined by itself, and its heartbeats stopped */
@@ -59,6 +65,7 @@ struct farm {
 	struct config *config;   /* owned */
 	uint32_t *service_ids;   /* [config->service_count] */
 	struct farm_pool *pools; /* [config->pool_count] */
+	bool is_blind;           /* backends respond to other balancers of the group, but not to this one */
 	uint32_t away_since;     /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
 	bool lists_pending;      /* the map guard_prefixes does not have the lists of this configuration yet */
 };
@@ -168,6 +175,13 @@ void farm_set_probed(struct farm_backend *backend, enum health found, const stru
  * the daemon started to receive responses. Both times are ms of the clock in listening.h. Call farm_update_state()
  * afterwards. */
 void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
+
+/* Sets what the group of balancers says about a backend, for farm_decide_outage(). */
+void farm_set_agreed(struct farm_backend *backend, enum group_verdict agreed, struct group_tally tally);
+
+/* The vote of this balancer about a backend, and the name of the backend in messages of the group. */
+enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backend *backend);
+struct group_key farm_group_key(const struct farm_backend *backend);
 
 /* When to call farm_decide_outage() again if no new evidence arrives, ms of the clock in listening.h; OUTAGE_NEVER: not
  * at all. */

@@ -156,7 +156,7 @@ static int add_backend(struct farm *farm, const struct image *running, const cha
 	backend->record.address = wanted->address;
 	backend->record.weight = wanted->weight;
 	backend->record.admin = ADMIN_READY;
-	backend->record.health = HEALTH_UNKNOWN;
+	backend->record.health = backend->own_health = HEALTH_UNKNOWN;
 	added_free(backend->added);
 	backend->added = NULL;
 	backend->record.overrides = overrides_of(pool, backend);

@@ -96,11 +96,84 @@ static void prepare(const struct farm *farm, const struct farm_pool *pool, struc
 	backend->outage.excluded = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
 }
 
+/* --- The group of balancers */
+
+void farm_set_agreed(struct farm_backend *backend, enum group_verdict agreed, struct group_tally tally)
+{
+	backend->agreed = agreed;
+	backend->tally = tally;
+}
+
+struct group_key farm_group_key(const struct farm_backend *backend)
+{
+	const struct backend_record *record = &backend->record;
+	uint64_t pool = group_hash(GROUP_HASH_BEGIN, record->pool, strlen(record->pool) + 1);
+	uint64_t hash = group_hash(pool, record->name, strlen(record->name) + 1);
+
+	return (struct group_key){pool, group_hash(hash, &record->address, sizeof(record->address))};
+}
+
+enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	if (!farm_backend_exists(backend) || !backend->outage.evidence.known || backend->probe_trouble[0])
+		return GROUP_VOTE_UNKNOWN;
+	if (backend->outage.down)
+		return GROUP_VOTE_DOWN;
+	if (pool->outage.view == OUTAGE_BLIND)
+		return GROUP_VOTE_UNKNOWN;
+	if (pool->config->probe.type != PROBE_NONE && backend->own_health != HEALTH_UP)
+		return GROUP_VOTE_UNKNOWN;
+	return GROUP_VOTE_UP;
+}
+
+static void explain_agreed(struct farm_backend *backend)
+{
+	const struct group_tally *tally = &backend->tally;
+	size_t votes = tally->up + tally->down;
+
+	*backend->agreed_reason = '\0';
+	if (backend->dead == backend->outage.down || backend->agreed == GROUP_OWN)
+		return;
+	if (backend->agreed == GROUP_KEEP)
+		snprintf(backend->agreed_reason, sizeof(backend->agreed_reason),
+			"%s for this balancer; the last decision of its group stays",
+			backend->outage.down ? "down" : "up");
+	else if (backend->dead)
+		snprintf(backend->agreed_reason, sizeof(backend->agreed_reason),
+			"down for %zu of %zu balancers of the group, up for this one", tally->down, votes);
+	else
+		snprintf(backend->agreed_reason, sizeof(backend->agreed_reason),
+			"up for %zu of %zu balancers of the group, down for this one: %s", tally->up, votes,
+			backend->probe_reason);
+}
+
+/* A backend about which no decision exists yet needs one, also while the group does not decide. */
+static bool keeps_decision(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	bool decided = pool->config->probe.type == PROBE_NONE || backend->record.health != HEALTH_UNKNOWN;
+
+	return backend->agreed == GROUP_KEEP && decided;
+}
+
+static void apply_agreed(const struct farm_pool *pool, struct farm_backend *backend)
+{
+	if (backend->agreed == GROUP_UP || backend->agreed == GROUP_DOWN) {
+		backend->dead = backend->agreed == GROUP_DOWN;
+		backend->record.health = backend->dead ? HEALTH_DOWN : HEALTH_UP;
+	} else if (!keeps_decision(pool, backend)) {
+		backend->dead = backend->outage.down;
+		if (backend->own_health != HEALTH_UNKNOWN)
+			backend->record.health = backend->own_health;
+	}
+	explain_agreed(backend);
+}
+
 /* While the outage is undecided, the backend keeps its last known health. */
-static void conclude(struct farm_backend *backend)
+static void conclude(const struct farm_pool *pool, struct farm_backend *backend)
 {
 	if (backend->probed.known && (backend->outage.down || backend->probe_health != HEALTH_DOWN))
-		backend->record.health = backend->probe_health;
+		backend->own_health = backend->probe_health;
+	apply_agreed(pool, backend);
 }
 
 void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now)
@@ -117,7 +190,7 @@ void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_
 		struct farm_backend *backend = &pool->backends[i];
 
 		backend->outage = members[i];
-		conclude(backend);
+		conclude(pool, backend);
 		if (backend->unreachable_since && !members[i].evidence.enough &&
 			neighbour_decides_at(pool, backend) < pool->next)
 			pool->next = neighbour_decides_at(pool, backend);
@@ -140,6 +213,10 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 		strcmp(before->record.pool, backend->record.pool))
 		return;
 	backend->probe_health = before->probe_health;
+	backend->own_health = before->own_health;
+	backend->agreed = before->agreed;
+	backend->tally = before->tally;
+	backend->dead = before->dead;
 	backend->probed = before->probed;
 	backend->silent = before->silent;
 	backend->silent_ms = before->silent_ms;
@@ -173,6 +250,7 @@ void farm_take_over(struct farm *farm, const struct farm *before)
 {
 	const struct farm_backend **backends = backends_by_id(before);
 
+	farm->is_blind = before->is_blind;
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
 		const struct farm_pool *old = farm_find_pool(before, pool->config->name);

@@ -60,6 +60,12 @@ bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *ba
 	       !obstacle(farm, backend);
 }
 
+/* Has the backend stopped responding, but keeps its slots? The decision is pending, or the group says that it is up. */
+static bool is_held(const struct farm_backend *backend)
+{
+	return !backend->dead && (backend->outage.held || backend->outage.down);
+}
+
 static enum backend_state backend_state(
 	const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
 {
@@ -67,16 +73,17 @@ static enum backend_state backend_state(
 
 	if (backend->record.admin == ADMIN_MAINT)
 		return STATE_MAINT;
-	if ((route->state == ROUTE_FAILED && (!backend->unreachable_since || backend->outage.down)) ||
-		obstacle(farm, backend))
+	if ((route->state == ROUTE_FAILED && (!backend->unreachable_since || backend->dead)) || obstacle(farm, backend))
 		return STATE_UNREACHABLE;
 	if (mac_is_zero(&route->next_hop))
 		return STATE_PENDING;
-	if (backend->silent && !backend->outage.held)
+	if (backend->dead && backend->agreed != GROUP_OWN)
+		return STATE_DOWN;
+	if (backend->silent && !is_held(backend))
 		return STATE_DOWN;
 	if (pool->config->probe.type != PROBE_NONE && backend->record.health != HEALTH_UP)
 		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
-	if (backend->outage.held)
+	if (is_held(backend))
 		return STATE_SUSPECTED;
 	if (backend->record.passive_cause)
 		return STATE_DOWN;
@@ -86,7 +93,7 @@ static enum backend_state backend_state(
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason)
 {
-	backend->record.health = health;
+	backend->record.health = backend->own_health = health;
 	backend->record.latency = *latency;
 	snprintf(backend->probe_reason, sizeof(backend->probe_reason), "%s", reason);
 }
@@ -364,10 +371,14 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 	case STATE_UNREACHABLE:
 		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, backend);
 	case STATE_SUSPECTED:
+		if (backend->agreed_reason[0])
+			return backend->agreed_reason;
 		if (route->state == ROUTE_FAILED)
 			return route->reason;
 		/* fall through */
 	case STATE_DOWN:
+		if (backend->agreed_reason[0])
+			return backend->agreed_reason;
 		if (backend->silent)
 			return "sends no heartbeats";
 		if (farm_backend_is_failing(pool, backend))
