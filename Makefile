@@ -11,7 +11,7 @@ CC ?= gcc
 # The flags of a Debian package, so that `make deb` need not compile the programs again.
 CFLAGS ?= -g -O2 -fstack-protector-strong -Wformat -Werror=format-security -Wdate-time -D_FORTIFY_SOURCE=2
 LDFLAGS ?= -Wl,-z,relro -Wl,-z,now
-DAEMON_LIBS := -pthread -lcap-ng -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
+DAEMON_LIBS := -pthread -lcap-ng -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd -lcpg -lquorum -lcorosync_common
 VERSION := 0.1.0
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -ffile-prefix-map=$(CURDIR)=. \
 	-DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)

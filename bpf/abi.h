@@ -402,6 +402,7 @@ struct backend_record {
 
 struct balancer_state {
 	__u32 away_since; /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
+	__u32 is_blind;   /* 1: backends respond to other balancers of the group, but not to this one */
 	__u32 interface_count;
 	char interfaces[MAX_INTERFACES][INTERFACE_SIZE]; /* of the running configuration */
 };
@@ -505,7 +506,7 @@ _Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "ser
 _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "backend_traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 184, "backend_record");
-_Static_assert(sizeof(struct balancer_state) == 8 + MAX_INTERFACES * INTERFACE_SIZE, "balancer_state");
+_Static_assert(sizeof(struct balancer_state) == 12 + MAX_INTERFACES * INTERFACE_SIZE, "balancer_state");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
 _Static_assert(sizeof(struct contract) == 36, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");

@@ -151,6 +151,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		{POOL, BACKEND,
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_REQUIRED, WEIGHT_RANGE, IN_REQUEST(weight),
 				.help = "share of the calls, relative to the other backends; 0: no new calls"}}},
+	[COMMAND_GROUP] = {.words = "group",
+		.help = "show the members of the group of balancers, and where they disagree"},
 	[COMMAND_LOOKUP] = {"lookup", "show which backend serves a call, a user or a connection",
 		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(service),
 			 .help = "name of a service"},

@@ -284,6 +284,9 @@ static void plan_state(struct draft *draft)
 	step = plan_add_step(draft, PLAN_STATE, 0, after);
 	if (before->away_since != after->away_since)
 		plan_describe(step, "%s", plan_away_text(after->away_since));
+	else if (before->is_blind != after->is_blind)
+		plan_describe(step, after->is_blind ? "balancer: health checks fail: no backend responds to it"
+						    : "balancer: health checks succeed again: backends respond to it");
 }
 
 struct plan *plan_new(const struct image *running, const struct image *desired)

@@ -12,6 +12,13 @@ void readiness_check_away(uint32_t away_since, struct messages *reasons)
 		messages_add(reasons, "the balancer is away ('sipxdp-ctl back' ends this)");
 }
 
+static void check_blind(const struct image *image, struct messages *reasons)
+{
+	if (image->state.is_blind)
+		messages_add(reasons,
+			"no backend responds to this balancer, but backends respond to other balancers of its group");
+}
+
 static void check_interfaces(
 	const struct image *image, readiness_is_attached *is_attached, void *data, struct messages *reasons)
 {
@@ -131,6 +138,7 @@ int readiness_check(const struct image *image, const char *service, readiness_is
 	bool found = !service;
 
 	readiness_check_away(image->state.away_since, reasons);
+	check_blind(image, reasons);
 	check_interfaces(image, is_attached, data, reasons);
 	for (uint32_t id = 0; id < image->contract.services; id++) {
 		const char *name = image->service_names[id].name;

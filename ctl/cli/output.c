@@ -7,6 +7,7 @@
 #include <time.h>
 #include "columns.h"
 #include "output.h"
+#include "output_group.h"
 #include "output_guard.h"
 #include "text.h"
 
@@ -403,6 +404,9 @@ static void put_text(enum command command, const json_t *result)
 		break;
 	case COMMAND_POOL_LIST:
 		columns_print(result, pool_columns, "no pools");
+		break;
+	case COMMAND_GROUP:
+		output_group(result);
 		break;
 	case COMMAND_BACKEND_LIST:
 		columns_print(result, backend_columns, "no backends");

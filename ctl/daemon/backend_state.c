@@ -3,6 +3,7 @@
 
 #include <time.h>
 #include "backend_state.h"
+#include "ctl/daemon/group/group_watch.h"
 #include "listening_clock.h"
 #include "log.h"
 #include "ctl/daemon/probe/probes.h"
@@ -16,6 +17,7 @@ static void take_results(const struct daemon *daemon, const struct farm_pool *po
 	farm_set_route(backend, neighbours_route(daemon->neighbours, address));
 	backend->neighbour_asked = neighbours_rechecked(daemon->neighbours, address);
 	probes_report(daemon->probes, pool, backend);
+	group_watch_report(daemon->group_watch, backend);
 }
 
 void backend_state_report(const struct daemon *daemon, struct farm *farm)
@@ -119,6 +121,7 @@ bool backend_state_update(struct daemon *daemon)
 		undecided |= pool->outage.silent;
 	}
 	probes_report_all(daemon->probes, undecided);
+	group_watch_vote(daemon->group_watch, daemon->farm);
 	return changed;
 }
 

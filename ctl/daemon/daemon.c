@@ -21,6 +21,7 @@
 #include "log.h"
 #include "floods.h"
 #include "passive.h"
+#include "ctl/daemon/group/group_watch.h"
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
@@ -167,7 +168,8 @@ int daemon_reconcile(struct daemon *daemon)
 		error = macs;
 	if (!error)
 		error = call_balance_update(daemon->call_balance, daemon);
-	if (!error && !awaits_neighbours(daemon) && guard_lists_are_ready(daemon) && guard_blocks_are_synced(daemon))
+	if (!error && !awaits_neighbours(daemon) && !group_watch_is_joining(daemon->group_watch) &&
+		guard_lists_are_ready(daemon) && guard_blocks_are_synced(daemon))
 		error = maps_set_filled(daemon->maps);
 	daemon->unreconciled = error != 0;
 	return error;
@@ -243,6 +245,7 @@ static void on_joined(void *data)
 	struct daemon *daemon = data;
 
 	worker_add_urgent(daemon->worker, joined_job, NULL, daemon);
+	group_watch_config_changed(daemon->group_watch);
 	daemon_on_changed(daemon);
 }
 
@@ -300,6 +303,7 @@ static void tick_job(void *data)
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);
 	guard_lists_update(daemon);
+	group_watch_update_lines(daemon->group_watch);
 }
 
 /* The interval to the next tick begins now, even if this tick was late. */
@@ -315,6 +319,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	sources_update(daemon->sources, daemon);
 	traces_update(daemon->traces);
 	capture_sender_update(daemon->capture_sender);
+	group_watch_update(daemon->group_watch);
 	guard_blocks_update(daemon);
 	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
@@ -364,6 +369,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
 	daemon->passive_watch = passive_watch_new();
+	daemon->group_watch = group_watch_new(daemon);
 	daemon->guard_watch = guard_watch_new();
 	daemon->guard_lists = guard_lists_new();
 	daemon->guard_blocks = guard_blocks_new();
@@ -414,6 +420,7 @@ int daemon_start(struct daemon *daemon)
 	join_listener_reconfigure(daemon->join_listener);
 	observe_update(daemon->observe);
 	capture_sender_update(daemon->capture_sender);
+	group_watch_update(daemon->group_watch);
 	daemon_watch_neighbours(daemon);
 	daemon_on_changed(daemon); /* the daemon retries a failed step every second */
 	return 0;
@@ -443,6 +450,7 @@ void daemon_stop(struct daemon *daemon)
 	drain_free(daemon->drain);
 	floods_free(daemon->floods);
 	passive_watch_free(daemon->passive_watch);
+	group_watch_free(daemon->group_watch);
 	guard_watch_free(daemon->guard_watch);
 	guard_lists_free(daemon->guard_lists);
 	guard_blocks_free(daemon->guard_blocks);

@@ -35,6 +35,7 @@ struct daemon {
 	struct drain *drain;
 	struct floods *floods;
 	struct passive_watch *passive_watch;
+	struct group_watch *group_watch;
 	struct guard_watch *guard_watch;
 	struct guard_lists *guard_lists;
 	struct guard_blocks *guard_blocks;

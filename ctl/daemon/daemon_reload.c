@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include "ctl/daemon/group/group_watch.h"
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/join/join_listener.h"
@@ -52,6 +53,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	daemon->farm = farm;
 	join_listener_reconfigure(daemon->join_listener);
 	observe_update(daemon->observe);
+	group_watch_config_changed(daemon->group_watch);
 	daemon_watch_neighbours(daemon);
 }
 
@@ -82,6 +84,7 @@ static void predict_copy(struct daemon *daemon, const struct farm *farm, struct 
 int daemon_change(struct daemon *daemon, struct effects *effects)
 {
 	predict_copy(daemon, daemon->farm, effects);
+	group_watch_config_changed(daemon->group_watch);
 	daemon_watch_neighbours(daemon);
 	return daemon_reconcile(daemon);
 }

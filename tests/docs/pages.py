@@ -14,7 +14,7 @@ import sys
 ARCHITECTURE = "docs/architecture.md"
 TROUBLESHOOT = "docs/troubleshoot.md"
 README_LINES = 150
-WARNING_SOURCES = "ctl/daemon/control/*.c", "ctl/maps/*.h", "loader/*.c"
+WARNING_SOURCES = "ctl/daemon/control/*.c", "ctl/daemon/group/*.c", "ctl/maps/*.h", "loader/*.c"
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MENTION = re.compile(r"(?<![\w/.@])docs/[\w/-]+\.md")

@@ -119,6 +119,14 @@ Test(readiness, a_balancer_that_is_away_gives_this_reason_first)
 	expect(0, NULL);
 }
 
+Test(readiness, a_balancer_to_which_no_backend_responds_is_not_ready)
+{
+	world.farm->is_blind = true;
+	world_reconcile(&world, NULL);
+	check(NULL, NULL);
+	expect(1, "no backend responds to this balancer, but backends respond to other balancers of its group");
+}
+
 Test(readiness, the_maps_contain_the_interfaces_of_the_file)
 {
 	cr_assert_eq(world.running->state.interface_count, 1);

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
+#include "ctl/daemon/group/group_report.h"
 #include "ctl/daemon/guard/guard_commands.h"
 #include "ctl/daemon/guard/guard_report.h"
 #include "ctl/daemon/log.h"
@@ -334,6 +335,7 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_BACKEND_READY] = run_backend_admin,
 	[COMMAND_BACKEND_MAINT] = run_backend_admin,
 	[COMMAND_BACKEND_WEIGHT] = run_backend_weight,
+	[COMMAND_GROUP] = group_report,
 	[COMMAND_LOOKUP] = report_lookup,
 	[COMMAND_PLAN] = run_plan,
 	[COMMAND_RELOAD] = run_reload,

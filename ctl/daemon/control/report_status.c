@@ -23,6 +23,7 @@
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/neighbour/forwarding.h"
 #include "ctl/daemon/floods.h"
+#include "ctl/daemon/group/group_report.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
 #include "ctl/maps/maps_report.h"
@@ -340,6 +341,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 			"measured",
 			SETUPS);
 	call_balance_warnings(daemon, warn_of_rate, warnings);
+	group_report_warnings(daemon, warn_of_rate, warnings);
 	if (guard_lists_fault(daemon))
 		warn(warnings, "the guard does not use the lists of its files: %s", guard_lists_fault(daemon));
 	if (log_lost())

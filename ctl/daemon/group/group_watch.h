@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Connects the daemon with the group of balancers to which it belongs: passes events from corosync and the votes of
+ * this balancer to core/group, and the common decision to the farm. Without `group:` it does nothing, and each backend
+ * has the decision of this balancer. */
+#pragma once
+
+#include "core/group/config_lines.h"
+#include "ctl/daemon/daemon.h"
+
+struct group_watch;
+
+struct group_watch *group_watch_new(struct daemon *daemon);
+void group_watch_free(struct group_watch *watch);
+
+/* Call this every second and after a change of the configuration: joins or leaves the group that the file names, and
+ * sends what is due. */
+void group_watch_update(struct group_watch *watch);
+
+/* Copies the decision of the group about a backend into a farm. */
+void group_watch_report(const struct group_watch *watch, struct farm_backend *backend);
+
+/* Sends the votes of this balancer that have changed. */
+void group_watch_vote(struct group_watch *watch, const struct farm *farm);
+
+/* Call this after a change of the configuration that the other members should compare with theirs. */
+void group_watch_config_changed(struct group_watch *watch);
+
+/* Called by the worker every second: compares the running configuration anew if it has changed. Releases the lock. */
+void group_watch_update_lines(struct group_watch *watch);
+
+/* Does this balancer still wait for the decisions of its group after its start? */
+bool group_watch_is_joining(const struct group_watch *watch);
+
+/* Does no backend respond to this balancer, while backends respond to other members, for some time? */
+bool group_watch_is_blind(const struct group_watch *watch);
+
+/* NULL: not a member of a group. */
+const struct group *group_watch_group(const struct group_watch *watch);
+
+/* The keys of `group:`; an empty name: none. */
+const struct config_membership *group_watch_membership(const struct group_watch *watch);
+
+/* Why there is no connection to corosync; "": there is one. */
+const char *group_watch_fault(const struct group_watch *watch);
+bool group_watch_has_no_quorum_provider(const struct group_watch *watch);
+
+/* The lines of the running configuration. */
+const struct config_line *group_watch_lines(const struct group_watch *watch, size_t *count);
