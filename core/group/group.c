@@ -270,18 +270,21 @@ enum group_state group_state(const struct group *group, uint64_t now)
 	return group->quorate && group_is_echoed(group, now) ? GROUP_JOINING : GROUP_WAITING;
 }
 
-struct group_tally group_tally(const struct group *group, const struct group_key *key)
+static struct group_tally count_votes(const struct group *group, const struct group_key *key)
 {
 	static const struct pool_ups no_ups;
+	static const struct ballot no_votes;
 	const struct pool_ups *pool = hash_map_find(group->members.pools, &key->pool) ?: &no_ups;
+	const struct ballot *ballot = hash_map_find(group->members.ballots, key) ?: &no_votes;
 	struct group_tally tally = {0};
 	bool any_up = false;
 
 	for (size_t i = 0; i < group->members.count; i++)
 		any_up |= group_member_counts(group_member_at(group, i)) && pool->ups[group->members.order[i]];
 	for (size_t i = 0; i < group->members.count; i++) {
-		bool is_blind = any_up && !pool->ups[group->members.order[i]];
-		enum group_vote vote = group_member_vote(group, i, key);
+		size_t place = group->members.order[i];
+		bool is_blind = any_up && !pool->ups[place];
+		enum group_vote vote = ballot->votes[place];
 
 		if (!group_member_counts(group_member_at(group, i)))
 			continue;
@@ -292,21 +295,22 @@ struct group_tally group_tally(const struct group *group, const struct group_key
 	return tally;
 }
 
-enum group_verdict group_verdict(const struct group *group, const struct group_key *key, uint64_t now)
+enum group_verdict group_verdict(
+	const struct group *group, const struct group_key *key, uint64_t now, struct group_tally *tally)
 {
 	enum group_state state = group_state(group, now);
-	struct group_tally tally;
 
+	*tally = (struct group_tally){0};
 	if (state == GROUP_ALONE || group->settings.agree == AGREE_OWN)
 		return GROUP_OWN;
 	if (state != GROUP_AGREEING)
 		return GROUP_KEEP;
-	tally = group_tally(group, key);
-	if (!tally.up && !tally.down)
+	*tally = count_votes(group, key);
+	if (!tally->up && !tally->down)
 		return GROUP_KEEP;
 	if (group->settings.agree == AGREE_ANY)
-		return tally.down ? GROUP_DOWN : GROUP_UP;
-	return tally.down > tally.up ? GROUP_DOWN : GROUP_UP;
+		return tally->down ? GROUP_DOWN : GROUP_UP;
+	return tally->down > tally->up ? GROUP_DOWN : GROUP_UP;
 }
 
 bool group_is_blind(const struct group *group)

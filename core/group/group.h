@@ -75,14 +75,15 @@ void group_set_lines(struct group *group, const uint32_t *lines, size_t count);
 /* --- Decisions */
 
 enum group_state group_state(const struct group *group, uint64_t now);
-enum group_verdict group_verdict(const struct group *group, const struct group_key *key, uint64_t now);
 
 /* The votes that count for a backend. */
 struct group_tally {
 	size_t up, down, unknown;
 };
 
-struct group_tally group_tally(const struct group *group, const struct group_key *key);
+/* What the group says about a backend, and with GROUP_UP or GROUP_DOWN the votes. */
+enum group_verdict group_verdict(
+	const struct group *group, const struct group_key *key, uint64_t now, struct group_tally *tally);
 
 /* Does no backend respond to this member, while backends respond to other members? */
 bool group_is_blind(const struct group *group);

@@ -66,8 +66,9 @@ static void check_settled(struct group_world *world)
 		for (size_t pool = 0; pool < POOLS; pool++)
 			for (size_t backend = 0; backend < BACKENDS; backend++) {
 				struct group_key key = key_of(pool, backend);
+				struct group_tally tally;
 
-				cr_assert_eq(group_verdict(node->group, &key, node->now),
+				cr_assert_eq(group_verdict(node->group, &key, node->now, &tally),
 					quorate ? expected(world, node->part, pool, backend) : GROUP_OWN,
 					"member %zu, pool %zu, backend %zu", i, pool, backend);
 			}
@@ -157,8 +158,9 @@ static void begin_with(struct group_world *world, enum config_agree agree, const
 static enum group_verdict verdict(const struct group_world *world, size_t index)
 {
 	struct group_key key = key_of(0, 0);
+	struct group_tally tally;
 
-	return group_verdict(world->nodes[index].group, &key, world->nodes[index].now);
+	return group_verdict(world->nodes[index].group, &key, world->nodes[index].now, &tally);
 }
 
 Test(group, votes_decide)

@@ -248,13 +248,15 @@ void group_watch_update(struct group_watch *watch)
 
 void group_watch_report(const struct group_watch *watch, struct farm_backend *backend)
 {
-	const struct group_key key = farm_group_key(backend);
+	enum group_verdict verdict = GROUP_OWN;
+	struct group_tally tally = {0};
 
-	if (watch->group)
-		farm_set_agreed(backend, group_verdict(watch->group, &key, listening_clock_now()),
-			group_tally(watch->group, &key));
-	else
-		farm_set_agreed(backend, GROUP_OWN, (struct group_tally){0});
+	if (watch->group) {
+		const struct group_key key = farm_group_key(backend);
+
+		verdict = group_verdict(watch->group, &key, listening_clock_now(), &tally);
+	}
+	farm_set_agreed(backend, verdict, tally);
 }
 
 void group_watch_vote(struct group_watch *watch, const struct farm *farm)
