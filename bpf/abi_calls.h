@@ -40,7 +40,7 @@ struct tracked_call {
 	__u8 kind;   /* enum call_kind */
 	__u8 hinted; /* 1: a hint in a message selected the backend, not the slot */
 	__u8 placed; /* counted_calls only. 1: `balance:` selected the backend, not the slot */
-	__u8 pad;
+	__u8 is_new; /* counted_calls only. 1: the message that made the entry is the only one so far */
 	union {
 		char call_id[CALL_TEXT_SIZE]; /* the first bytes of the Call-ID, for display */
 		struct {

@@ -206,6 +206,7 @@ __noinline int balance_write(struct xdp_md *ctx, struct flow *flow, const struct
 		track_name(ctx, flow, message, &call);
 	call.backend = flow->backend;
 	call.placed |= message->is_placed;
+	call.is_new = !known || message->is_placed;
 	track_update(&call, message, false);
 	if (!known && call.ended)
 		return true;
@@ -246,30 +247,31 @@ __noinline int balance_update(const struct flow *flow, const struct track_messag
 	if (flow->verdict != VERDICT_hint && call->backend != flow->backend && message->call.event != CALL_NOTHING)
 		return true;
 	was_live = !call->ended;
+	call->is_new = 0;
 	track_update(call, message, false);
 	if (was_live != !call->ended)
 		balance_add(call->backend, call->placed, was_live ? -1 : 1);
 	return false;
 }
 
-/* Deletes the entry of a call whose INVITE the guard drops or refuses, because the call does not count. A call with a
- * dialog keeps its entry. */
+/* Deletes the entry of a call whose first INVITE the guard drops or refuses, because the call does not count. A call
+ * whose INVITE is only retransmitted keeps its entry: its backend has received the INVITE before. */
 __noinline int balance_forget(const struct flow *flow)
 {
 	const struct tracked_call *call;
 	struct tracked_key key;
-	struct tracked_call was;
+	__u32 backend;
+	bool placed;
 
 	if (!flow || dry_run)
 		return 0;
 	key = track_key(flow);
 	call = bpf_map_lookup_elem(&counted_calls, &key);
-	if (!call)
+	if (!call || !call->is_new)
 		return 0;
-	was = *call;
-	if (was.dialogs.known[0] || was.dialogs.known[1] || was.dialogs.overflow)
-		return 0;
-	if (!bpf_map_delete_elem(&counted_calls, &key) && !was.ended)
-		balance_add(was.backend, was.placed, -1);
+	backend = call->backend;
+	placed = call->placed;
+	if (!bpf_map_delete_elem(&counted_calls, &key))
+		balance_add(backend, placed, -1);
 	return 0;
 }

@@ -594,6 +594,33 @@ Test(balance, a_refused_call_does_not_count)
 	cr_expect_eq(load_of(2).placed, 1);
 }
 
+/* Each backend has a token for one INVITE. */
+static void load_surge(void)
+{
+	static const struct guard_setup guard = {.backend_surge = 1};
+	const struct balancer_setup guarded = {.slots = SLOTS, .backends = BACKENDS, .guard = &guard};
+
+	suite_load(&guarded);
+	set_owner(OWNER);
+}
+
+Test(balance, a_call_that_the_guard_drops_does_not_count, .init = load_surge)
+{
+	char call[32];
+
+	set_balance(BALANCE_BY_TURN, "2");
+	strcpy(call, next_call(false));
+	cr_expect_eq(deliver(call, &invite), 2);
+	cr_expect_eq(deliver(call, &invite), 0, "a retransmission needs a token, too");
+	cr_expect_eq(load_of(2).placed, 1, "the server has received the call");
+	cr_expect_eq(deliver(call, &ack), 2);
+	strcpy(call, next_call(true));
+	cr_expect_eq(deliver(call, &invite), 0);
+	cr_expect_eq(entry_of(call).backend, 0, "the first INVITE was dropped");
+	cr_expect_eq(load_of(2).placed, 1);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_overload), 2);
+}
+
 Test(balance, a_full_map_leaves_new_calls_to_their_slots)
 {
 	uint64_t placed;
