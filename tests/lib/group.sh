@@ -12,6 +12,8 @@ group_open() {
 		GROUP_NODES+=("lb$i")
 		lab_peer "lb$i" $((20 + i))
 		_lab_own_etc "lb$i"
+		# A killed corosync leaves its shared memory there.
+		lab_in "lb$i" mount -t tmpfs tmpfs /dev/shm
 	done
 	for ((i = 1; i <= $1; i++)); do
 		group_write_corosync "lb$i" "$1"

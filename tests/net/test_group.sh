@@ -152,5 +152,4 @@ is "its backends are up" "$(group_backend lb1 px3)" up
 group_config lb1 | sed '/^group:/d' | lab_write lb1 "$LAB_CONFIG"
 check "a reload without 'group:'" group_ctl lb1 reload
 check "the balancer is then not a member" wait_for 5 is_no_member lb1
-is "the log has no error" "$(grep -hcE 'ERROR|Assertion' "$LAB_DIR"/sipxdpd-lb*.log | paste -sd+ | bc)" 0
 tap_end
