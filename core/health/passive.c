@@ -46,12 +46,33 @@ static const struct passive_mark *window_start(const struct passive_series *seri
 	return mark;
 }
 
+/* Two standard deviations of a number of sampled requests, rounded up. The requests are independent (Poisson). */
+static uint64_t deviation(uint64_t sampled)
+{
+	uint64_t root = 0;
+
+	while (root * root < 4 * sampled)
+		root++;
+	return root;
+}
+
+/* Bounds of the number of requests, from the number of those in the sample. */
+static uint64_t lower_bound(uint64_t sampled)
+{
+	return sampled > deviation(sampled) ? (sampled - deviation(sampled)) * CALL_SAMPLE : 0;
+}
+
+static uint64_t upper_bound(uint64_t sampled)
+{
+	return (sampled + deviation(sampled) + 2) * CALL_SAMPLE;
+}
+
 static void update_window(struct passive_series *series, const struct passive_mark *sample, uint64_t window)
 {
 	const struct passive_mark *start = window_start(series, window, sample->time);
-	uint64_t unanswered = sample->unanswered - start->unanswered;
 
-	series->lost = unanswered < PASSIVE_UNANSWERED_SAMPLE ? 0 : unanswered * CALL_SAMPLE;
+	series->unanswered = sample->unanswered - start->unanswered;
+	series->lost = lower_bound(series->unanswered);
 	series->finals = sample->finals - start->finals + series->lost;
 	series->failures = sample->failures - start->failures + series->lost;
 	if (sample->time - series->marks[series->newest].time < window / (PASSIVE_MARKS - 1))
@@ -116,6 +137,11 @@ static bool is_silent(const struct passive_history *history, const struct config
 	       history->unanswered >= PASSIVE_REPEATS * (uint64_t)config->fall;
 }
 
+static bool has_share(uint64_t failures, uint64_t finals, const struct config_passive *config)
+{
+	return finals >= PASSIVE_RESPONSES && reaches(failures, finals, config->share);
+}
+
 static enum passive_cause cause_of(const struct passive_history *history, enum passive_method method,
 	const struct config_passive *config, uint64_t now)
 {
@@ -124,7 +150,7 @@ static enum passive_cause cause_of(const struct passive_history *history, enum p
 
 	if (run >= series->old_run + config->fall)
 		return PASSIVE_RUN;
-	if (series->finals >= PASSIVE_RESPONSES && reaches(series->failures, series->finals, config->share))
+	if (has_share(series->failures, series->finals, config))
 		return PASSIVE_SHARE;
 	return method == PASSIVE_INVITE && is_silent(history, config, now) ? PASSIVE_UNANSWERED : PASSIVE_NONE;
 }
@@ -135,7 +161,7 @@ static enum passive_cause cause_of(const struct passive_history *history, enum p
 struct pool_view {
 	size_t serving, failing, standby, down;
 	struct {
-		uint64_t finals, failures; /* of all that serve, in the window */
+		uint64_t finals, failures, lost, unanswered; /* of all that serve, in the window */
 		size_t working;
 	} of[PASSIVE_METHODS];
 	uint64_t failing_from; /* when the last of the failing ones began to fail */
@@ -167,8 +193,12 @@ static void add_serving(struct pool_view *view, const struct passive_member *mem
 	if (!member->history)
 		return;
 	for (int method = 0; method < PASSIVE_METHODS; method++) {
-		view->of[method].finals += member->history->of[method].finals;
-		view->of[method].failures += member->history->of[method].failures;
+		const struct passive_series *series = &member->history->of[method];
+
+		view->of[method].finals += series->finals;
+		view->of[method].failures += series->failures;
+		view->of[method].lost += series->lost;
+		view->of[method].unanswered += series->unanswered;
 	}
 	if (!member->cause)
 		return;
@@ -203,14 +233,30 @@ static struct pool_view view_of(const struct passive_member *members, size_t cou
 	return view;
 }
 
+/* Does the backend fail only if requests without a response are included? */
+static bool fails_by_sample(const struct passive_member *member, const struct config_passive *config)
+{
+	const struct passive_series *own = &member->history->of[member->method];
+
+	return member->cause == PASSIVE_SHARE && !has_share(own->failures - own->lost, own->finals - own->lost, config);
+}
+
 /* Does the backend fail at least twice as often as the others together? If not, its failures are as frequent as theirs,
- * for example because all servers pass on the failures of a gateway. */
-static bool stands_out(const struct passive_member *member, const struct pool_view *view)
+ * for example because all servers pass on the failures of a gateway. If the sample decides, the others count with the
+ * upper bound, so that a difference by chance is not sufficient. */
+static bool stands_out(
+	const struct passive_member *member, const struct pool_view *view, const struct config_passive *config)
 {
 	const struct passive_series *own = &member->history->of[member->method];
 	uint64_t finals = view->of[member->method].finals - own->finals;
 	uint64_t failures = view->of[member->method].failures - own->failures;
+	uint64_t uncertain = 0;
 
+	if (fails_by_sample(member, config))
+		uncertain = upper_bound(view->of[member->method].unanswered - own->unanswered) -
+			    (view->of[member->method].lost - own->lost);
+	finals += uncertain;
+	failures += uncertain;
 	return member->cause == PASSIVE_UNANSWERED || own->failures * finals >= 2 * failures * own->finals;
 }
 
@@ -232,7 +278,7 @@ void passive_decide(struct passive_member *members, size_t count, const struct c
 	view = view_of(members, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!members[i].cause || view.of[members[i].method].working < view.failing ||
-			!stands_out(&members[i], &view) || !has_spare(&view, min_alive))
+			!stands_out(&members[i], &view, config) || !has_spare(&view, min_alive))
 			continue;
 		members[i].fails_alone = true;
 		view.serving--;
@@ -272,7 +318,7 @@ const char *passive_text(
 		break;
 	case PASSIVE_SHARE:
 		snprintf(text, PASSIVE_TEXT_SIZE,
-			series->lost ? "about %" PRIu64 " of %" PRIu64
+			series->lost ? "at least %" PRIu64 " of %" PRIu64
 				       " %s requests failed or had no response within %u s"
 				     : "%" PRIu64 " of %" PRIu64 " responses to %s failed within %u s",
 			series->failures, series->finals, method, config->window / 1000);

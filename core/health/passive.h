@@ -7,13 +7,12 @@
 #include "bpf/abi_return.h"
 #include "core/config/config.h"
 
-#define PASSIVE_MARKS 11            /* start and end of ten parts of the window */
-#define PASSIVE_RESPONSES 10        /* fewer responses in the window prove nothing by their share */
-#define PASSIVE_UNANSWERED_SAMPLE 3 /* fewer sampled INVITEs without a response in the window prove nothing */
-#define PASSIVE_TIMEOUT 32000       /* ms without a response: timer B (RFC 3261, section 17.1.1.2) */
-#define PASSIVE_REPEATS 7           /* a client sends an unanswered INVITE this often until timer B ends (timer A) */
-#define PASSIVE_HOLD_MAX 300        /* seconds: the longest hold time */
-#define PASSIVE_QUIET 600           /* seconds in service until the hold time is short again */
+#define PASSIVE_MARKS 11      /* start and end of ten parts of the window */
+#define PASSIVE_RESPONSES 10  /* fewer responses in the window prove nothing by their share */
+#define PASSIVE_TIMEOUT 32000 /* ms without a response: timer B (RFC 3261, section 17.1.1.2) */
+#define PASSIVE_REPEATS 7     /* a client sends an unanswered INVITE this often until timer B ends (timer A) */
+#define PASSIVE_HOLD_MAX 300  /* seconds: the longest hold time */
+#define PASSIVE_QUIET 600     /* seconds in service until the hold time is short again */
 
 /* The responses of a backend since its counters were 0. INVITE and REGISTER are judged separately. */
 struct passive_totals {
@@ -35,7 +34,8 @@ struct passive_series {
 	struct passive_mark marks[PASSIVE_MARKS]; /* a ring; `newest` is an index into it */
 	unsigned int newest;
 	uint64_t finals, failures; /* in the window that ends with the last sample; `lost` is part of both */
-	uint64_t lost;             /* estimated number of requests without a response in this window */
+	uint64_t unanswered;       /* sampled requests without a response in this window */
+	uint64_t lost;             /* lower bound of all requests without a response, from these */
 	uint32_t old_run;          /* failures from before this history in the current run */
 	uint64_t worked;           /* the last sample with a successful response; 0: none */
 };

@@ -25,12 +25,16 @@ void setups_sweep(struct daemon *daemon)
 	struct sweep sweep = {.maps = daemon->maps, .now = clock_usec() * 1000};
 	int count;
 
-	if (daemon->using_next_maps || !(daemon->running->nat.flags & NAT_ACTIVE))
+	if (daemon->using_next_maps)
+		return;
+	daemon->setups = 0;
+	if (!(daemon->running->nat.flags & NAT_ACTIVE))
 		return;
 	worker_unlock(daemon->worker);
 	count = maps_visit_setups(sweep.maps, is_over, &sweep);
 	worker_lock(daemon->worker);
-	daemon->setups = count > 0 ? count : 0;
+	if (count > 0)
+		daemon->setups = count;
 }
 
 bool setups_have_room(const struct daemon *daemon)
