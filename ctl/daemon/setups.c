@@ -27,14 +27,14 @@ void setups_sweep(struct daemon *daemon)
 
 	if (daemon->using_next_maps)
 		return;
-	daemon->setups = 0;
-	if (!(daemon->running->nat.flags & NAT_ACTIVE))
+	if (!(daemon->running->nat.flags & NAT_ACTIVE)) {
+		daemon->setups = 0;
 		return;
+	}
 	worker_unlock(daemon->worker);
 	count = maps_visit_setups(sweep.maps, is_over, &sweep);
 	worker_lock(daemon->worker);
-	if (count > 0)
-		daemon->setups = count;
+	daemon->setups = count > 0 ? count : 0;
 }
 
 bool setups_have_room(const struct daemon *daemon)
