@@ -80,15 +80,22 @@ ecmp_bird() {
 	lab_start "bird-$1" "$1" bird -f -c /etc/bird/bird.conf
 }
 
+_ecmp_knows_zebra() {
+	local clients
+	clients=$(lab_in "$1" vtysh -d zebra -c 'show zebra client summary')
+	grep -q '^bgp ' <<< "$clients" && grep -q '^bfd ' <<< "$clients"
+}
+
+# Loads the file when bgpd and bfdd are clients of zebra, as watchfrr does: bgpd creates no BFD session, and drops IPv6 routes,
+# for neighbours that it connects to before.
 ecmp_frr() {
 	local daemon
 	lab_in "$1" install -d -o frr -g frr /run/frr
 	for daemon in zebra bgpd bfdd; do
 		lab_start "$daemon-$1" "$1" "/usr/lib/frr/$daemon"
-	done
-	for daemon in zebra bgpd bfdd; do
 		wait_for 10 lab_in "$1" test -S "/run/frr/$daemon.vty"
 	done
+	wait_for 10 _ecmp_knows_zebra "$1"
 	lab_in "$1" vtysh -b
 }
 
