@@ -75,7 +75,7 @@ struct guard {
 	__u16 pad;
 	__u64 ipv4_mask; /* of word[2] and word[3], as one 64-bit word: the prefix that counts as one source */
 	__u64 ipv6_mask[2];
-	__u64 pad2; /* one cache line */
+	__u64 emergency_starts; /* bits by guard_start() of the texts in guard_emergency; 0: unknown */
 };
 
 enum guard_action {

@@ -163,27 +163,35 @@ __noinline __u32 guard_find_value(struct xdp_md *ctx, __u32 line, __u32 end, __u
 
 #define GUARD_IS_URN 0x10000
 
-/* Returns the offset of the user in the Request-URI. For a URN: the offset of the whole URI, with the bit
- * GUARD_IS_URN. */
-__noinline __u32 guard_request_uri(struct xdp_md *ctx, __u32 line, __u32 end)
+/* Returns the offset of the user in the Request-URI. For a URN: the offset of the whole URI, with the bit GUARD_IS_URN.
+ * 0: guard_emergency does not contain it. */
+__noinline __u32 guard_request_uri(struct xdp_md *ctx, __u32 line, __u32 end, __u32 id)
 {
+	const struct guard *guard = bpf_map_lookup_elem(&guards, &id);
 	struct sip_text text = text_of(ctx, end);
 	__u32 uri, at;
+	__u64 word;
 
-	if (text.end < SIP_MINIMUM)
+	if (text.end < SIP_MINIMUM || !guard)
 		return 0;
 	uri = at = sip_forget(&text, sip_after_space(&text, sip_forget(&text, line)));
 	if (sip_room(&text, at) <= 0)
 		return 0;
-	return sip_scheme(&text, &at) == SIP_SCHEME_OTHER ? uri | GUARD_IS_URN : at;
+	if (sip_scheme(&text, &at) == SIP_SCHEME_OTHER)
+		at = uri | GUARD_IS_URN;
+	at = sip_join(at);
+	word = sip_raw_word(&text, sip_forget(&text, at)); /* without GUARD_IS_URN */
+	if (guard->emergency_starts && !(guard->emergency_starts & guard_start(word, word >> 8)))
+		return 0;
+	return at;
 }
 
 static __always_inline bool guard_is_emergency(struct xdp_md *ctx, const struct guarded *g)
 {
-	__u32 at = guard_request_uri(ctx, g->line, g->end);
+	__u32 at = guard_request_uri(ctx, g->line, g->end, g->guard);
 	__u64 ends = at & GUARD_IS_URN ? GUARD_URN : GUARD_USER;
 
-	return guard_is_listed(ctx, g->end, at & (GUARD_IS_URN - 1), ends, GUARD_EMERGENCY);
+	return at && guard_is_listed(ctx, g->end, at & (GUARD_IS_URN - 1), ends, GUARD_EMERGENCY);
 }
 
 /* Returns whether the header is present and its value is in a list. */

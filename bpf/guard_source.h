@@ -45,6 +45,13 @@ static __always_inline struct guard_source *guard_after(struct guard_source *sou
 	return source;
 }
 
+/* Returns the bit in guard.emergency_starts of a text that begins with these two bytes, in either case. If the bit is
+ * not set, guard_emergency does not contain the text. */
+static __always_inline __u64 guard_start(__u8 first, __u8 second)
+{
+	return 1ULL << ((((first | 0x20) * 10) + (second | 0x20)) & 63);
+}
+
 /* Sets the unused bits of an address to 0. All addresses with the same result are one source. */
 static __always_inline void guard_mask(struct address *address, const struct guard *guard)
 {

@@ -349,6 +349,7 @@ static void put_guard(
 		.generation = running->generation + !is_running(g, id),
 		.first_class = first_class,
 		.retry_after = settings.retry_after,
+		.emergency_starts = desired_emergency_starts(g->config),
 	};
 	if (g->farm->lists_pending && is_running(g, id))
 		guard->enforced = looser_rules(running, guard);

@@ -19,5 +19,8 @@ uint16_t *desire_guards(const struct farm *farm, const struct image *running, st
 /* Do the maps have room for the classes of all guards of the farm, beside the running ones? */
 bool desire_guards_fit(const struct farm *farm, const struct image *running);
 
+/* Returns guard.emergency_starts. */
+uint64_t desired_emergency_starts(const struct config *config);
+
 /* Adds the names of scanners, the emergency numbers and the priorities. desire_guards() calls it. */
 void desire_guard_texts(const struct config *config, struct image *image);

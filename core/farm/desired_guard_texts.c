@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include "bpf/guard_source.h"
 #include "desired_guard.h"
 
 /* Names of scanners in User-Agent or From. The list omits programs that also have legitimate uses. */
@@ -50,6 +51,21 @@ static void put_emergency(struct image *image, const char *text)
 	} else {
 		put_text(image, IMAGE_GUARD_EMERGENCY, "+", text, true);
 	}
+}
+
+/* The second byte that follows a text of one byte in a message is unknown: such a text sets all bits. */
+uint64_t desired_emergency_starts(const struct config *config)
+{
+	const struct config_texts *texts = &config->guard.emergency;
+	uint64_t starts = 0;
+
+	for (size_t i = 0; i < texts->count; i++) {
+		const char *text = texts->list[i];
+
+		starts |= text[1] ? guard_start(text[0], text[1]) : ~0ULL;
+		starts |= guard_start('+', text[0]);
+	}
+	return starts;
 }
 
 void desire_guard_texts(const struct config *config, struct image *image)

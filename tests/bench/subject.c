@@ -438,13 +438,15 @@ static int fill_classes(struct bpf_object *object, const struct subject_setup *s
 
 static int fill_guard(struct bpf_object *object, const struct subject_setup *setup)
 {
-	struct guard_text scanner = {.bits = 8 * 10, .text = "sipvicious"};
+	struct guard_text scanner = {.bits = 8 * 10, .text = "sipvicious"}, emergency = {.bits = 8 * 4, .text = "112"};
 	struct guard guard = {
 		.hash_key = {hash_key[0], hash_key[1]},
-		.flags = GUARD_FLAG_LIMITS | (setup->guard == GUARDED_SCANNERS ? GUARD_FLAG_SCANNERS : 0),
+		.flags = GUARD_FLAG_LIMITS | GUARD_FLAG_EMERGENCY |
+			 (setup->guard == GUARDED_SCANNERS ? GUARD_FLAG_SCANNERS : 0),
 		.enforced = ~0u,
 		.generation = 1,
 		.first_class = GUARD_CLASS,
+		.emergency_starts = guard_start('1', '1'),
 		.ipv4_mask = ~0ULL,
 		.ipv6_mask = {~0ULL},
 	};
@@ -456,6 +458,8 @@ static int fill_guard(struct bpf_object *object, const struct subject_setup *set
 		error = fill_lists(object, setup);
 	if (!error)
 		error = put(object, "guard_scanners", &scanner, &(uint32_t){1});
+	if (!error)
+		error = put(object, "guard_emergency", &emergency, &(uint32_t){1});
 	return error ? error : put(object, "guards", &id, &guard);
 }
 

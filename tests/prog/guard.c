@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "bpf/guard_source.h"
 #include "guard.h"
 #include "run.h"
 
@@ -139,6 +140,7 @@ void guard_fill(struct balancer_bpf *skel, const struct guard_setup *setup)
 		.first_class = 16,
 		.ipv4_mask = ~0ULL,
 		.ipv6_mask = {~0ULL, bits == 128 ? ~0ULL : 0},
+		.emergency_starts = guard_start('1', '1') | guard_start('+', '1') | guard_start('u', 'r'),
 	};
 
 	if (!setup)

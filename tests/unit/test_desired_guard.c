@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bpf/guard_source.h"
 #include "world.h"
 
 #define SIP "{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies, "
@@ -97,6 +98,32 @@ Test(desired_guard, scanners_and_broken_messages_have_modes_of_their_own)
 		cr_expect_eq(enforced_rules(world.running, 5070), rows[i].own, "the guard of a service, row %zu", i);
 		world_end(&world);
 	}
+}
+
+static bool may_be_emergency(const struct image *image, const char *user)
+{
+	uint64_t starts = image->guards[service_of(image, 5060)->guard].emergency_starts;
+
+	return starts & guard_start(user[0], user[1]);
+}
+
+Test(desired_guard, a_guard_knows_how_emergency_numbers_begin)
+{
+	static const char *const users[] = {
+		"112", "+112", "911", "+911", "999", "+999", "sos", "SOS", "urn:service:sos"};
+	struct world world;
+
+	world_setup(&world);
+	world_start(&world, FILE_OF("mode: enforce", "ping: true", "ping: true"));
+	for (size_t i = 0; i < sizeof(users) / sizeof(*users); i++)
+		cr_expect(may_be_emergency(world.running, users[i]), "%s", users[i]);
+	cr_expect_not(may_be_emergency(world.running, "1000"));
+	cr_expect_not(may_be_emergency(world.running, "alice"));
+	world_load(&world, FILE_OF("mode: enforce, emergency: ['1']", "ping: true", "ping: true"), FARM_RELOAD);
+	world_reconcile(&world, &(uint32_t){0});
+	cr_expect(may_be_emergency(world.running, "1@"));
+	cr_expect(may_be_emergency(world.running, "+1"));
+	world_end(&world);
 }
 
 Test(desired_guard, a_service_without_guard_has_none)
