@@ -114,6 +114,8 @@ enum balance_flags {
 				  receives the call */
 	BALANCE_COUNTS = 8,    /* a call that the owner of its slot receives also becomes a placed call, so that the
 				  number of calls is exact */
+	BALANCE_PREPARES = 16, /* the pool has just begun to place calls: with an empty sequence, the program only
+				  remembers transactions. Only the daemon reads this flag */
 };
 
 struct balance {

@@ -233,24 +233,24 @@ static int update_hash(struct call_balance *balance, const struct daemon *daemon
 }
 
 /* When a pool begins to place calls, the program at first only remembers the transactions of new calls. Otherwise it
- * would treat the retransmission of an earlier INVITE as a new call. A pool that already places some calls, and thus
- * remembers transactions, continues as before. */
+ * would treat the retransmission of an earlier INVITE as a new call. */
 static int prepare(const struct maps *maps, const struct farm_pool *pool, struct pool_balance *state)
 {
 	static const struct new_calls none;
-	struct balance next = {.flags = BALANCE_MAY_SPILL, .new_calls = state->written.new_calls};
+	struct balance next = {.flags = BALANCE_MAY_SPILL | BALANCE_PREPARES, .new_calls = state->written.new_calls};
 
 	state->is_known = false;
-	if (state->written.flags & (BALANCE_BY_TURN | BALANCE_MAY_SPILL))
-		return 0;
-	return maps_put_new_calls(maps, pool->id, &next, &none);
+	return state->written.flags ? 0 : maps_put_new_calls(maps, pool->id, &next, &none);
 }
 
-static bool is_in_preparation(const struct daemon *daemon, const struct farm_pool *pool)
+/* A pool that places some calls already remembers transactions, and needs no preparation. */
+static bool is_in_preparation(
+	const struct daemon *daemon, const struct farm_pool *pool, const struct pool_balance *state)
 {
 	uint32_t since = daemon->running->pools[pool->id].balanced_since;
 
-	return since && clock_seconds() < since + PREPARATION_SECONDS;
+	return since && clock_seconds() < since + PREPARATION_SECONDS &&
+	       (!state->written.flags || state->written.flags & BALANCE_PREPARES);
 }
 
 static void count_calls(const struct maps *maps, uint32_t id, struct pool_balance *state)
@@ -274,7 +274,7 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 		return -EIO;
 	if (!farm_places_calls(pool))
 		return update_hash(balance, daemon, pool, state);
-	if (is_in_preparation(daemon, pool))
+	if (is_in_preparation(daemon, pool, state))
 		return prepare(daemon->maps, pool, state);
 	count_calls(daemon->maps, pool->id, state);
 	update_rates(balance, daemon, pool);
