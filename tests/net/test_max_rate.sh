@@ -139,4 +139,15 @@ check "a reload sets balance: round-robin" lab_ctl reload
 check "the client repeats each INVITE" wait_for 20 sent 4 30
 is "... each one reaches the same server" "$(sip_strays)" ""
 lab_stop silent KILL || true
+
+configure 'min_alive: 10' 8192
+check "a reload goes back to balance: hash" lab_ctl reload
+sip_client restart client "$LAB_CLIENT" call 30 100 -p 5097
+check "30 INVITEs more arrive" wait_for 10 sent 1 60
+lab_stop sipxdpd KILL || true
+configure 'balance: round-robin' 8192
+check "the daemon is killed, and starts with round-robin in its file" lab_daemon
+check "the client repeats each INVITE" wait_for 20 sent 4 60
+is "... each one reaches the same server" "$(sip_strays)" ""
+lab_stop restart KILL || true
 tap_end
