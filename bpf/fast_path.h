@@ -234,8 +234,9 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 		return fast_nat_in(ctx, &backend->address, backend->port) && fast_ethernet(ctx, backend, ETH_P_IP);
 	if (ip->ttl <= 1 || !is_tunnel(backend->forward))
 		return false;
-	if (backend->forward == FORWARD_IPIP && !backend->source_bits && is_ipv4_tunnel(backend))
-		return fast_ipip(ctx, backend);
+	if (!backend->source_bits && is_ipv4_tunnel(backend))
+		return backend->forward == FORWARD_IPIP ? fast_ipip(ctx, backend)
+							: fast_gue(ctx, backend, fast->key.hash >> 32);
 	return fast_other_tunnel(ctx, fast->backend, fast->key.hash >> 32);
 }
 

@@ -67,6 +67,13 @@ static __always_inline bool fast_ipip(struct xdp_md *ctx, const struct backend *
 	return fast_tunnel(ctx, backend, &inner, false);
 }
 
+static __always_inline bool fast_gue(struct xdp_md *ctx, const struct backend *backend, __u32 entropy)
+{
+	struct inner inner = {.carrier = IPPROTO_UDP, .entropy = entropy};
+
+	return fast_tunnel(ctx, backend, &inner, false);
+}
+
 /* Does the packet contain a checksum of all bytes after its IP header? As sum_is_covered(). */
 static __always_inline bool fast_is_covered(const struct xdp_md *ctx)
 {
@@ -78,8 +85,8 @@ static __always_inline bool fast_is_covered(const struct xdp_md *ctx)
 	return ip->protocol == IPPROTO_TCP || (udp->check && host16(udp->len) + sizeof(*ip) == host16(ip->tot_len));
 }
 
-/* All tunnels except IP-in-IP in IPv4 with a constant source. This is a separate function because the fast path has no
- * free registers for it. Returns whether it has sent the packet. */
+/* All tunnels in IPv6, and those whose outer source depends on the call. This is a separate function because the fast
+ * path has no free registers for it. Returns whether it has sent the packet. */
 __noinline int fast_other_tunnel(struct xdp_md *ctx, __u32 id, __u32 entropy)
 {
 	struct inner inner = {.carrier = IPPROTO_UDP, .entropy = entropy};
