@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 LAB_CLIENTS=1
 LAB_POLL=0.3
 
-SECTIONS="load packets veth tunnels vlan dispatcher virtio"
+SECTIONS="load packets veth tunnels nat vlan dispatcher virtio"
 SECTION_SECONDS=900 # on an emulated machine that shares the host with other tests
 FRAMES=10000 # of each random test: a million takes two minutes here
 
@@ -61,12 +61,14 @@ packet_tests() {
 
 # --- packets through a lab
 
+OPTIONS=() # of tests/tools/numbered
+
 # through NAME COMMAND...: replaces the function of numbered.sh. Sends slowly, and also checks that no packet
 # changes its backend.
 through() {
 	local name=$1
 	shift
-	start_packets --rate 300 --window 32 --streams 64
+	start_packets --rate 300 --window 32 --streams 64 "${OPTIONS[@]}"
 	check "$name" "$@"
 	lab_stop numbered || true
 	diag "$(cat "$LAB_DIR/numbered.log")"
@@ -217,6 +219,30 @@ send_ipv6() {
 			"From: <sip:a@example.net>;tag=1" "To: <sip:a@example.net>" "Call-ID: $i@kernels" "CSeq: 1 OPTIONS" "" > "$3"
 		dd if="$3" bs=2048 2> /dev/null > "/dev/udp/$2/5060" # in one datagram: printf would send one per line
 	done' send "$1" "$LAB_VIP6" "$LAB_DIR/message"
+}
+
+# --- packets from NAT servers take the route that the kernel finds
+
+# answered NAME COMMAND...: like through(); the backends also answer.
+answered() {
+	through "$@"
+	is "... all answers return from the VIP" "$(result answered)" "$(result sent)"
+}
+
+section_nat() {
+	OPTIONS=(--answers)
+	lab_nat 2
+	lab_config nat
+	lab_in balancer sed -i 's/^interfaces: .*/interfaces: [eth0, eth1]/' "$LAB_CONFIG"
+	lab_balance
+	answered "nat: two upgrades" upgrade
+	check "the daemon exits" lab_stop sipxdpd
+	answered "nat: without the daemon" sleep 1
+	lab_in balancer sed -i "s/vip: .*/vip: $LAB_VIP6/; s/address: 10.0.1./address: \"2001:db8:1::/; s/}/\"}/" "$LAB_CONFIG"
+	lab_daemon
+	wait_for 10 lab_serving 2
+	send_ipv6 20
+	check "nat: the backends' UDP counts 20 messages to the IPv6 VIP" wait_for 5 has_arrived 20
 }
 
 # --- the kernel's VLAN devices

@@ -88,7 +88,7 @@ Test(config_refused, unknown_missing_and_duplicate_keys_and_wrong_kinds)
 			 "tracked_calls, counted_calls, guarded_sources",
 				"8:1: unknown key 'version' in the file; valid keys: interfaces, macs, hash_key, "
 				"limits, "
-				"join, metrics, capture, guard, pools, services",
+				"join, metrics, capture, group, guard, pools, services",
 				"9:1: unknown key ''", "10:1: unknown key 'Name'"}},
 		{"a key of an earlier version", HEAD POOLS "limits: {notes: 65536, slots: 256}\n",
 			{"7:10: 'notes' in limits is now called 'tracked_calls'; rename it"}},
