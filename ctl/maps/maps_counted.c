@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
+#include "bpf/guard_source.h"
 #include "clock.h"
 #include "core/base/memory.h"
 #include "maps_private.h"
@@ -204,13 +205,11 @@ void maps_set_max_rate(const struct maps *maps, uint32_t backend, uint32_t rate)
 	__atomic_store_n(&surge->interval, rate ? SECOND / rate : 0, __ATOMIC_RELAXED);
 }
 
-/* As guard_surge_is_over() in the program. */
 bool maps_is_over_rate(const struct maps *maps, uint32_t backend)
 {
 	const struct surge *surge = &maps->loads[backend].rate;
-	uint64_t full = __atomic_load_n(&surge->full, __ATOMIC_RELAXED), now = clock_usec() * 1000;
 
-	return surge->interval && full > now + surge->window && full - now <= surge->window + surge->interval;
+	return surge->interval && guard_surge_is_over(surge, clock_usec() * 1000);
 }
 
 int maps_balance(const struct maps *maps, uint32_t pool, struct balance *out)

@@ -396,6 +396,11 @@ lab_serving() {
 	[ "$count" -eq "$1" ]
 }
 
+# Are all backends up?
+lab_all_up() {
+	[ "$(lab_ctl --json backend list | jq -r '[.[].state] | unique | join(" ")')" = up ]
+}
+
 # Attaches the program, starts the daemon, and waits until every backend serves.
 lab_balance() {
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null

@@ -72,10 +72,6 @@ start_server() {
 	wait_for 10 sip_listens "$name" "$own"
 }
 
-all_up() {
-	[ "$(lab_ctl --json backend list | jq -r '[.[].state] | unique | join(" ")')" = up ]
-}
-
 # phones_do SCENARIO COUNT [SIPP OPTION...]: each phone runs the scenario COUNT times from its own port.
 phones_do() {
 	local scenario=$1 count=$2 i status=0
@@ -169,7 +165,7 @@ translate_by() {
 }
 
 try_calls() {
-	check "both servers are up: the probes go to their own addresses" wait_for 20 all_up
+	check "both servers are up: the probes go to their own addresses" wait_for 20 lab_all_up
 	check "the phones register at the VIP" phones_register
 	for i in 1 2; do
 		check "px$i has all registrations" wait_for 5 has_registrations px$i

@@ -69,10 +69,6 @@ start_server() {
 		-l "udp:$own6:5060/$name-6.sip.example.net:5060" -l "tcp:$own6:5060/[$LAB_VIP6]:5060"
 }
 
-all_up() {
-	[ "$(lab_ctl --json backend list | jq -r '[.[].state] | unique | join(" ")')" = up ]
-}
-
 # A client in a different network, behind a router.
 far_client() {
 	lab_peer gateway 150
@@ -178,7 +174,7 @@ owned_call() {
 try_no_way_back() {
 	lab_in px1 ip route del default
 	is "a server without a route back: no client receives its responses" "$(say client $LAB_CLIENT "$(owned_call px1)")" nobody
-	check "... its probes succeed" all_up
+	check "... its probes succeed" lab_all_up
 	lab_in px1 ip route add default via 10.0.1.2
 	is "... with the route, it serves" "$(say client $LAB_CLIENT "$(owned_call px1)")" OK
 }
@@ -198,7 +194,7 @@ start_server px1
 start_server px2
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
 lab_daemon
-check "both servers are up, over IPv4 and IPv6" wait_for 30 all_up
+check "both servers are up, over IPv4 and IPv6" wait_for 30 lab_all_up
 try_ipv6
 try_phones
 try_hairpin
