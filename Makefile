@@ -11,7 +11,7 @@ CC ?= gcc
 # The flags of a Debian package, so that `make deb` need not compile the programs again.
 CFLAGS ?= -g -O2 -fstack-protector-strong -Wformat -Werror=format-security -Wdate-time -D_FORTIFY_SOURCE=2
 LDFLAGS ?= -Wl,-z,relro -Wl,-z,now
-DAEMON_LIBS := -pthread -lcap-ng -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd -lcpg -lquorum -lcorosync_common
+DAEMON_LIBS := -pthread -lcap-ng -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd -lcpg -lquorum -lvotequorum -lcorosync_common
 VERSION := 0.1.0
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -ffile-prefix-map=$(CURDIR)=. \
 	-DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
@@ -53,10 +53,12 @@ PROGRAMS := $B/sipxdp-loader $B/sipxdpd $B/sipxdp-ctl
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT))
 PROG_BIN := $(patsubst tests/prog/%.c,$B/tests/prog/%,$(PROG))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
+GROUP := $(wildcard core/group/*.c)
+LATER_BIN := $(addprefix $B/tests/later/sipxdpd-,2 3) # by GROUP_VERSION
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
 BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
-.PHONY: all help packages docs check test tests test-kernels test-all soak demo fuzz benches bench bench-net bench-control install uninstall deb clean format check-format
+.PHONY: all help packages docs check test tests test-kernels test-all soak demo fuzz benches bench bench-net bench-control bench-group install uninstall deb clean format check-format
 .SECONDARY:
 
 all: $(PROGRAMS) $B/tools/reference/reference ## build the programs (default)
@@ -156,6 +158,12 @@ $(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(MAPS) $(f
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
+# The daemon as a later release, for tests of members with different releases.
+$(LATER_BIN): $B/tests/later/sipxdpd-%: $(call obj,$(DAEMON) $(CORE) $(MAPS))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -M%,$(ALL_CFLAGS)) -DGROUP_VERSION=$* $(LDFLAGS) $(GROUP) $(filter-out $(call obj,$(GROUP)),$^) -o $@ $(DAEMON_LIBS)
+
 $B/tests/kernels/verified: $B/tests/kernels/verified.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf
@@ -165,7 +173,7 @@ $(FUZZ_BIN): $B/tests/fuzz/%: $B/fuzz/tests/fuzz/%.o $B/fuzz/core.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_SANITIZERS) $^ -o $@ -lyaml -ljansson
 
-tests: all $B/deb/built $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
+tests: all $B/deb/built $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(LATER_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 
 test: packages ## install missing packages, run every test on the kernel of this machine
 	$(Q)$(MAKE) $(JOBS) --no-print-directory tests
@@ -213,6 +221,10 @@ bench-control: packages ## measure the control plane: tables, attach, reload (BE
 	$(Q)$(MAKE) $(JOBS) --no-print-directory benches all >&2
 	$(Q)$B/tests/bench/control $(BENCH)
 	$(Q)tests/bench/control-plane $(BENCH)
+
+bench-group: packages ## measure a group of eight balancers with 4,000 backends (five minutes)
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all >&2
+	$(Q)tests/bench/group
 
 demo: packages ## show real calls through the balancer in a lab of namespaces
 	$(Q)$(MAKE) $(JOBS) --no-print-directory all

@@ -18,9 +18,10 @@
 #define PIN_NEXT "next"       /* subdirectory for maps that will replace those in use */
 #define PIN_OLD_BTF "old_btf" /* in PIN_NEXT: array with one struct old_btf */
 #define PIN_PROGRAM "balancer"
-#define PIN_OBSERVER "observer"     /* the program that replaces the balancer while packets are observed */
-#define PIN_LINKS "links"           /* subdirectory: the link of each interface */
-#define PIN_DISPATCHED "dispatched" /* subdirectory: the programs that libxdp's dispatcher calls */
+#define PIN_OBSERVER "observer"       /* the program that replaces the balancer while packets are observed */
+#define PIN_CALL_WRITER "call_writer" /* the program that applies changes of calls from other balancers */
+#define PIN_LINKS "links"             /* subdirectory: the link of each interface */
+#define PIN_DISPATCHED "dispatched"   /* subdirectory: the programs that libxdp's dispatcher calls */
 
 /* Default sizes; `limits:` in the configuration file overrides them. */
 #define DEFAULT_SLOTS (1 << 18)
@@ -138,9 +139,10 @@ struct service_key_ipv4 {
 
 enum service_flags {
 	SERVICE_METHODS = 1,   /* the pool depends on the method */
-	SERVICE_ROUTE = 2,     /* the topmost Route of a request may name a backend */
+	SERVICE_ROUTE = 2,     /* the topmost Route or the Request-URI of a request may name a backend */
 	SERVICE_MESSAGES = 4,  /* SIP messages are counted */
 	SERVICE_PARAMETER = 8, /* a parameter behind the host may name a backend */
+	SERVICE_TAG = 16,      /* the tag of the dialog may name a backend */
 };
 
 /* vips: hash, address -> struct vip. All VIPs. The program uses it for packets without a port and for ports
@@ -401,8 +403,10 @@ struct backend_record {
 #define INTERFACE_SIZE 16 /* IFNAMSIZ */
 
 struct balancer_state {
-	__u32 away_since; /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
-	__u32 is_blind;   /* 1: backends respond to other balancers of the group, but not to this one */
+	__u32 away_since;    /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
+	__u32 is_blind;      /* 1: backends respond to other balancers of the group, but not to this one */
+	__u32 joining_until; /* until this time, in the same unit, the balancer waits for the state of its group; 0: it
+				has it */
 	__u32 interface_count;
 	char interfaces[MAX_INTERFACES][INTERFACE_SIZE]; /* of the running configuration */
 };
@@ -506,7 +510,7 @@ _Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "ser
 _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "backend_traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 184, "backend_record");
-_Static_assert(sizeof(struct balancer_state) == 12 + MAX_INTERFACES * INTERFACE_SIZE, "balancer_state");
+_Static_assert(sizeof(struct balancer_state) == 16 + MAX_INTERFACES * INTERFACE_SIZE, "balancer_state");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
 _Static_assert(sizeof(struct contract) == 36, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");

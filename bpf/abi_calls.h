@@ -29,6 +29,16 @@ struct dialogs {
 	__u32 overflow;  /* 1: the call has had more dialogs than fit; it is unknown which of them are live */
 };
 
+/* What the program has read of a message that belongs to a call. */
+struct call_message {
+	__u32 dialog; /* hash of both tags; 0: To has no tag */
+	__u32 branch; /* hash of the branch in the topmost Via; 0: unknown */
+	__u32 number; /* CSeq number + 1; 0: unknown */
+	__u8 event;   /* enum call_event (call.h) */
+	__u8 kind;    /* enum call_kind; CALL_IS_NONE with CALL_NOTHING */
+	__u8 pad[2];
+};
+
 #define CALL_TEXT_SIZE 24
 
 struct tracked_call {
@@ -94,6 +104,43 @@ enum surge_flags {
 	SURGE_REFUSED = 2,  /* the answer is 503; else no answer */
 };
 
+/* call_changes: ring buffer of struct call_change. The messages that have changed an entry of tracked_calls, for the
+ * other balancers of the group. The program writes it only while punt_reader.active is set. */
+struct call_change {
+	struct tracked_key key;
+	struct call_message message; /* of a connection, only `kind`, and CALL_ENDS or CALL_GOES_ON */
+	__u32 backend;
+	__u32 flags; /* enum call_change_flags */
+};
+
+enum call_change_flags {
+	CALL_CHANGE_NEW = 1,    /* the message has begun the call, or moved it to this backend */
+	CALL_CHANGE_HINTED = 2, /* a hint in the message selected the backend */
+};
+
+#define CALL_CHANGES_BYTES (1 << 20)
+
+/* A tracked call of another balancer. */
+struct call_copy {
+	struct tracked_key key;
+	struct tracked_call call;
+};
+
+/* call_batch: array of one element, which the daemon maps into its memory (BPF_F_MMAPABLE). What other balancers have
+ * sent: the daemon fills the element and runs the program call_writer. */
+#define CALL_BATCH 1024
+#define CALL_COPIES 256
+
+struct call_batch {
+	__u32 change_count;
+	__u32 copy_count;
+	__u32 applied;     /* by the program: changes and copies of migrating slots; it ignores the others */
+	__u32 keeps_ended; /* 1: a change that ends an unknown call makes an entry, because an older copy may follow */
+	__u64 lease;       /* for punt_reader.lease; 0: leave it unchanged */
+	struct call_change changes[CALL_BATCH];
+	struct call_copy copies[CALL_COPIES];
+};
+
 /* backend_loads: array by id, which the daemon maps into its memory (BPF_F_MMAPABLE). Both sides change the two numbers
  * of calls only with atomic additions: the program when a call begins, ends or changes its backend, the daemon when it
  * deletes the entry of a live call. A backend has about placed + CALL_SAMPLE * sampled calls. */
@@ -144,6 +191,8 @@ struct balance_counters {
 
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
 _Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");
+_Static_assert(sizeof(struct call_change) == 40, "call_change");
+_Static_assert(sizeof(struct call_copy) == 88, "call_copy");
 _Static_assert(sizeof(struct surge) == 32, "surge");
 _Static_assert(sizeof(struct backend_load) == 48, "backend_load");
 _Static_assert(sizeof(struct balance) == 8, "balance");

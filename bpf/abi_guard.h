@@ -178,10 +178,14 @@ struct guard_refusal {
 };
 
 /* guard_refusing: array by guard id -> time at which the guard last added an element to guard_refusals, ns of
- * CLOCK_MONOTONIC; 0: never. The program searches guard_refusals only within GUARD_REFUSAL_NSEC of this time.
- *
- * guard_refusal_rates: per-CPU array of one element. The time at which all GUARD_REFUSALS_BURST tokens are available
- * again (as guard_source.full), ns of CLOCK_MONOTONIC. */
+ * CLOCK_MONOTONIC; 0: never. The program searches guard_refusals only within GUARD_REFUSAL_NSEC of this time. */
+
+/* guard_clocks: per-CPU array of one element. All times are ns of CLOCK_MONOTONIC. */
+struct guard_clock {
+	__u64 jiffies;
+	__u64 now;           /* the clock of the kernel's last tick, as read at this jiffy */
+	__u64 refusals_full; /* when all GUARD_REFUSALS_BURST tokens are available again (as guard_source.full) */
+};
 
 /* guard_counters: per-CPU array by guard id * GUARD_RULES + enum guard_rule. */
 struct guard_counters {

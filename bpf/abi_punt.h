@@ -46,6 +46,7 @@ enum punt_class {
 			      PUNT_NSEC */
 	PUNT_CLASS_REFUSALS,
 	PUNT_CLASS_NAT,
+	PUNT_CLASS_CALLS, /* not packets, but changes of calls: call_changes (abi_calls.h) */
 	PUNT_CLASSES,
 };
 
@@ -84,10 +85,16 @@ struct punt {
 #define PUNT_HEADER (sizeof(struct punt) - PUNT_FRAME_SIZE)
 
 /* punt_readers: array by enum punt_class. The daemon's read position in the ring buffer at the last check by the
- * program. */
+ * program. For PUNT_CLASS_CALLS, only the last two members are used: a program may use only 64 maps. */
 struct punt_reader {
 	__u64 position;
-	__u64 since; /* when `position` last changed or the ring buffer was last empty, ns of CLOCK_MONOTONIC */
+	__u64 since;  /* when `position` last changed or the ring buffer was last empty, ns of CLOCK_MONOTONIC */
+	__u64 lost;   /* records for which the ring buffer had no room */
+	__u32 active; /* 1: this balancer belongs to a group. Only the daemon writes it */
+	__u32 pad;
+	__u64 lease; /* ns of CLOCK_MONOTONIC: when the permission of the group ends to send new calls of migrating
+			slots to the new owners. The daemon renews it while the group exchanges messages. 0: not limited
+		      */
 };
 
 /* held_fragments: array by hash of a fragment_key. The time when the daemon last received a later fragment with

@@ -23,15 +23,6 @@ enum call_event {
 	CALL_ENDS,    /* BYE, its final response, or SUBSCRIBE with Expires: 0 */
 };
 
-struct call_message {
-	__u32 dialog; /* hash of both tags; 0: To has no tag */
-	__u32 branch; /* hash of the branch in the topmost Via; 0: unknown */
-	__u32 number; /* CSeq number + 1; 0: unknown */
-	__u8 event;   /* enum call_event */
-	__u8 kind;    /* enum call_kind; CALL_IS_NONE with CALL_NOTHING */
-	__u8 pad[2];
-};
-
 #define CALL_CONFIRMED 1      /* flag in the hash of a dialog: not only provisional responses have arrived */
 #define CALL_UNKNOWN_BRANCH 1 /* stored for a pending INVITE whose branch is unknown */
 
@@ -174,6 +165,19 @@ static __always_inline void call_acknowledge(struct dialogs *call, const struct 
 static __always_inline bool call_is_live(const struct dialogs *call)
 {
 	return call->pending || call->known[0] || call->known[1] || call->overflow;
+}
+
+/* A number that differs, except by chance, if the dialogs of a call differ. */
+static __always_inline __u64 call_digest(const struct dialogs *call)
+{
+	__u64 digest = call->pending;
+
+	digest = digest * 31 + call->invite;
+	digest = digest * 31 + call->completed;
+	digest = digest * 31 + call->closed;
+	digest = digest * 31 + call->known[0];
+	digest = digest * 31 + call->known[1];
+	return digest * 31 + call->overflow;
 }
 
 /* Returns true if a message with this event makes a call without dialogs live. */

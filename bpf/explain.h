@@ -13,7 +13,7 @@
 
 struct explanation explanation; /* of the last packet */
 
-_Static_assert(EXPLAINED_HINTS == 1 + HINT_ROUTES, "hints");
+_Static_assert(EXPLAINED_HOSTS == 1 + HINT_ROUTES, "hints");
 
 static __always_inline bool explain_is_message(const struct flow *flow)
 {
@@ -41,16 +41,14 @@ __noinline int explain_key(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Records the host at the offset `at` as hint number `index`. Returns true if the host is the VIP. */
+/* Records the host at the offset `at` as hint number `index`. Returns its enum explained_hint. */
 __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u32 index)
 {
 	struct sip_host host = {};
-	__u32 backend, result = EXPLAINED_UNKNOWN_HOST;
+	__u32 backend, result = EXPLAINED_UNKNOWN_HINT;
 
-	if (!flow || index >= EXPLAINED_HINTS)
-		return 0;
-	if (!hint_read_host(ctx, flow, at, &host))
-		return 0;
+	if (!flow || index >= EXPLAINED_HINTS || !hint_read_host(ctx, flow, at, &host))
+		return result;
 	backend = hint_backend(ctx, flow, at, &host);
 	if (backend)
 		result = backend_is_alive(backend) ? EXPLAINED_BACKEND : EXPLAINED_DOWN;
@@ -61,14 +59,31 @@ __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u
 	explanation.hints[index].result = result;
 	explanation.hints[index].by_parameter = backend && !hint_named(&host, flow->hint_group);
 	explanation.hint_count = index + 1;
-	return result == EXPLAINED_VIP;
+	return result;
+}
+
+/* Records the tag as hint number `index`. */
+__noinline int explain_tag(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 index)
+{
+	__u32 at = 0, backend;
+
+	if (!flow || !head || index >= EXPLAINED_HINTS || hint_find_tag(ctx, flow, head, &at) != SIP_FOUND)
+		return 0;
+	backend = hint_of_prefix(ctx, flow, at);
+	explanation.hints[index].at = at;
+	explanation.hints[index].backend = backend;
+	if (backend)
+		explanation.hints[index].result = backend_is_alive(backend) ? EXPLAINED_BACKEND : EXPLAINED_DOWN;
+	explanation.hints[index].is_tag = true;
+	explanation.hint_count = index + 1;
+	return 0;
 }
 
 /* Looks up the hints in the same order as hint_owner(). */
 __noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
 {
 	struct sip_head head = {};
-	__u32 at = 0;
+	__u32 at = 0, result = EXPLAINED_VIP;
 	int place;
 
 	if (!flow)
@@ -77,11 +92,14 @@ __noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
 	if (!explanation.reads_hints)
 		return 0;
 	place = hint_find(ctx, flow, &head, &at);
-	for (int i = 0; i < EXPLAINED_HINTS && place != HINT_NONE; i++) {
-		if (!explain_host(ctx, flow, at, i) || place == HINT_LAST)
+	for (int i = 0; i < EXPLAINED_HOSTS && place != HINT_NONE; i++) {
+		result = explain_host(ctx, flow, at, i);
+		if (result != EXPLAINED_VIP || place == HINT_LAST)
 			break;
 		place = hint_find_next(ctx, flow, &head, &at);
 	}
+	if (flow->flags & SERVICE_TAG && head.start.line && result != EXPLAINED_BACKEND)
+		explain_tag(ctx, flow, &head, explanation.hint_count);
 	return 0;
 }
 

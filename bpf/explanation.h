@@ -6,10 +6,11 @@
 #include "packet.h"
 #include "sip_headers.h"
 
-#define EXPLAINED_HINTS 3 /* hosts of a message that are looked up: two Routes to the VIP, and the host after them */
+#define EXPLAINED_HOSTS 3 /* hosts of a message that are looked up: two Routes to the VIP, and the host after them */
+#define EXPLAINED_HINTS (EXPLAINED_HOSTS + 1) /* the tag */
 
 enum explained_hint {
-	EXPLAINED_UNKNOWN_HOST, /* no backend has this host */
+	EXPLAINED_UNKNOWN_HINT, /* no backend has this hint */
 	EXPLAINED_VIP,          /* the destination of the packet: the next host is looked up */
 	EXPLAINED_DOWN,         /* a backend that is down */
 	EXPLAINED_BACKEND,
@@ -38,8 +39,9 @@ struct explanation {
 	struct {
 		__u32 at;
 		__u32 backend;
-		__u32 result;       /* enum explained_hint */
-		__u32 by_parameter; /* a parameter after the host names the backend */
+		__u16 result;      /* enum explained_hint */
+		__u8 by_parameter; /* a parameter after the host names the backend */
+		__u8 is_tag;
 	} hints[EXPLAINED_HINTS];
 
 	/* the guard */

@@ -71,7 +71,7 @@ static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct i
 {
 	const __u8 *payload = (const void *)(plain_udp(ip) + 1);
 
-	if (service->affinity > AFFINITY_FLOW || service->flags & (SERVICE_METHODS | SERVICE_ROUTE))
+	if (service->affinity > AFFINITY_FLOW || service->flags & (SERVICE_METHODS | SERVICE_ROUTE | SERVICE_TAG))
 		return false;
 	if (ip->protocol == IPPROTO_TCP)
 		return service->affinity != AFFINITY_CALL_ID;
@@ -131,6 +131,8 @@ static __always_inline enum verdict fast_call_id(
 	enum sip_wanted wanted;
 	enum sip_result result;
 
+	if (key->value_end) /* the guard has found it */
+		return VERDICT_call_id;
 	key->hash_key[0] = service->hash_key[0];
 	key->hash_key[1] = service->hash_key[1];
 	wanted = service->flags & SERVICE_MESSAGES && !key->counter ? SIP_WANT_BOTH : SIP_WANT_CALL_ID;
@@ -249,14 +251,14 @@ __noinline int fast_needs_call(struct xdp_md *ctx, const struct fast *fast)
 }
 
 /* Returns XDP_TX or FAST_PATH_DECLINED. */
-static __always_inline int fast_forward(
-	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast)
+static __always_inline int fast_forward(struct xdp_md *ctx, const struct service *service, struct fast *fast)
 {
+	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 	const struct backend *backend;
 	const __u16 *slots;
 	__u32 length;
 
-	if (!fast_covers(ctx, ip, service))
+	if ((void *)plain_udp(ip) + sizeof(struct udphdr) > frame_end(ctx) || !fast_covers(ctx, ip, service))
 		return FAST_PATH_DECLINED;
 	slots = fast_slots(service, fast);
 	if (!slots)
@@ -277,9 +279,25 @@ static __always_inline int fast_forward(
 	return XDP_TX;
 }
 
+/* Searches a request for its To, and also for its Call-ID, unless the packet will probably be dropped. */
+static __always_inline void fast_request(struct xdp_md *ctx, const struct guarded *g, const struct service *service,
+	const struct guard_place *place, struct sip_key *key)
+{
+	bool is_over = guard_read(place->source->refused) && guard_was_over(place->source, guard_clock());
+
+	key->hash_key[0] = service->hash_key[0];
+	key->hash_key[1] = service->hash_key[1];
+	key->counter = COUNTER_UNDECIDED;
+	key->wanted = is_over || service->affinity != AFFINITY_CALL_ID ? SIP_WANT_TO : SIP_WANT_BOTH;
+	if (text_search(ctx, PLAIN_PAYLOAD, g->end, key) == SIP_UNHASHED) {
+		key->from = key->value_end - sizeof("Call-ID"); /* the newline before it */
+		key->value_end = 0;
+	}
+}
+
 /* Sets g->bucket. Returns false if only the stages can decide it. */
-static __always_inline bool fast_bucket(
-	struct xdp_md *ctx, const struct iphdr *ip, struct guarded *g, struct sip_key *key)
+static __always_inline bool fast_bucket(struct xdp_md *ctx, const struct iphdr *ip, struct guarded *g,
+	const struct service *service, const struct guard_place *place, struct sip_key *key)
 {
 	if (ip->protocol == IPPROTO_TCP) {
 		g->bucket = guard_bucket_of_segment(ctx, ETHERNET_SIZE + sizeof(*ip));
@@ -290,7 +308,7 @@ static __always_inline bool fast_bucket(
 		g->bucket = GUARD_BUCKET_DIALOG;
 		return true;
 	}
-	text_request(ctx, PLAIN_PAYLOAD, g->end, key);
+	fast_request(ctx, g, service, place, key);
 	if (key->counter == COUNTER_UNDECIDED || guard_may_be_refused(g, key->counter))
 		return false;
 	g->bucket = guard_bucket_of_counter(key->counter);
@@ -299,22 +317,24 @@ static __always_inline bool fast_bucket(
 
 /* The stage `guard` for the fast path. Returns VERDICT_CONTINUE, the verdict of a packet that must be dropped, or
  * FAST_PATH_DECLINED if only the stages can decide. In this case no token has been taken. */
-__noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key *key)
+__noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, const struct service *service, struct sip_key *key)
 {
 	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 	struct guard_place place;
 	enum guard_tokens tokens;
 
-	if (!g || !key || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || !parse_local_mtu(ctx))
+	if (!g || !key || !service || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || !parse_interface(ctx))
 		return FAST_PATH_DECLINED;
-	g->source = address_from_ipv4(ip->saddr);
+	/* With 32-bit stores, the processor would wait for them before the 64-bit load of the hash function. */
+	g->source_words[0] = 0;
+	g->source_words[1] = address_ipv4_word(ip->saddr);
 	g->bytes = frame_end(ctx) - frame_start(ctx);
 	g->end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
 	if (!guard_find_place(g, &place))
 		return FAST_PATH_DECLINED;
 	if (g->action == GUARD_DENY && g->enforced)
 		return guard_apply(g, g->rule, true);
-	if (g->action == GUARD_DENY || (guard_needs_bucket(g) && !fast_bucket(ctx, ip, g, key)))
+	if (g->action == GUARD_DENY || (guard_needs_bucket(g) && !fast_bucket(ctx, ip, g, service, &place, key)))
 		return FAST_PATH_DECLINED;
 	if (g->action == GUARD_TRUST) {
 		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);
@@ -328,22 +348,17 @@ __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key 
 	return guard_judge(ctx, g, tokens);
 }
 
-/* Same as fast_forward(), for a service with a guard. */
-static __always_inline int fast_guarded(
-	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast)
+/* The guard of a service. Returns 0 if the packet may pass, XDP_DROP or FAST_PATH_DECLINED. */
+static __always_inline int fast_guarded(struct xdp_md *ctx, const struct service *service, struct fast *fast)
 {
 	int verdict;
 
 	fast->guarded = (struct guarded){.guard = service->guard};
-	verdict = fast_guard(ctx, &fast->guarded, &fast->key);
-	if (verdict == VERDICT_CONTINUE) {
-		if (!(service->flags & SERVICE_MESSAGES))
-			fast->key.counter = 0;
-		ip = frame_start(ctx) + ETHERNET_SIZE;
-		if ((void *)plain_udp(ip) + sizeof(struct udphdr) > frame_end(ctx)) /* for the verifier */
-			return FAST_PATH_JUDGED;
-		return fast_forward(ctx, ip, service, fast) == XDP_TX ? XDP_TX : FAST_PATH_JUDGED;
-	}
+	verdict = fast_guard(ctx, &fast->guarded, service, &fast->key);
+	if (!(service->flags & SERVICE_MESSAGES))
+		fast->key.counter = 0;
+	if (verdict == VERDICT_CONTINUE)
+		return 0;
 	if (verdict < 0)
 		return FAST_PATH_DECLINED;
 	finish_count_verdict(verdict);
@@ -495,5 +510,11 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 		action = fast_return(ctx, ip, &fast);
 		return action > 0 ? action : FAST_PATH_DECLINED;
 	}
-	return service->guard ? fast_guarded(ctx, ip, service, &fast) : fast_forward(ctx, ip, service, &fast);
+	if (service->guard) {
+		action = fast_guarded(ctx, service, &fast);
+		if (action)
+			return action;
+	}
+	action = fast_forward(ctx, service, &fast);
+	return action < 0 && service->guard ? FAST_PATH_JUDGED : action;
 }

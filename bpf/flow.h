@@ -27,8 +27,9 @@ struct flow {
 	__u32 length; /* of the frame as it arrived, bytes */
 
 	/* classify: settings of the service */
-	__u16 service;     /* id; also set by nat_source */
-	__u16 call_id_end; /* key: offset of the end of the Call-ID value; 0: unknown */
+	__u16 service;            /* id; also set by nat_source */
+	__u16 call_id_end : 15;   /* key: offset of the end of the Call-ID value; 0: unknown */
+	__u16 needs_checksum : 1; /* send: the outer UDP header has no checksum yet */
 	union {
 		__u64 hash_key[2];
 		struct address new_source; /* nat_source: the VIP that replaces the source */
@@ -40,15 +41,14 @@ struct flow {
 	};
 	__u8 guard; /* id; 0: none */
 	__u8 affinity : 3;
-	__u8 needs_checksum : 1; /* send: the outer UDP header has no checksum yet */
-	__u8 flags : 4;          /* enum service_flags; nat_source: enum nat_vip_flags */
-	__u8 has_service : 1;    /* `service` is valid: the packet is for a service or a port range */
-	__u8 has_owner : 1;      /* `backend` is valid without a key: a fragment, or a port of one backend */
-	__u8 reason : 3;         /* enum owner_reason of `backend`, for observers (observe.h) */
-	__u8 is_judged : 1;      /* the fast path has called the guard */
-	__u8 keeps_port : 1;     /* classify: NAT does not change the destination port */
-	__u8 is_invite : 1;      /* guard: an initial INVITE, which needs a token of guard_backend() */
-	__u8 message;            /* owner: enum service_counter of the SIP message; 0: none */
+	__u8 flags : 5;       /* enum service_flags; nat_source: enum nat_vip_flags */
+	__u8 has_service : 1; /* `service` is valid: the packet is for a service or a port range */
+	__u8 has_owner : 1;   /* `backend` is valid without a key: a fragment, or a port of one backend */
+	__u8 reason : 3;      /* enum owner_reason of `backend`, for observers (observe.h) */
+	__u8 is_judged : 1;   /* the fast path has called the guard */
+	__u8 keeps_port : 1;  /* classify: NAT does not change the destination port */
+	__u8 is_invite : 1;   /* guard: an initial INVITE, which needs a token of guard_backend() */
+	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 
 	/* key, owner */
 	__u64 hash;

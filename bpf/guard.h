@@ -127,12 +127,18 @@ static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guard
 
 /* --- refused INVITEs (guard_refuse.h) */
 
-/* Returns whether this guard has refused an INVITE whose transaction may still exist. */
-__noinline int guard_has_refused(__u32 id)
+__noinline int guard_is_recent(__u64 time)
+{
+	return (__s64)(guard_clock() - time) < (__s64)GUARD_REFUSAL_NSEC;
+}
+
+/* Returns whether this guard has refused an INVITE whose transaction may still exist. Most guards never refuse one, and
+ * need no function call. */
+static __always_inline bool guard_has_refused(__u32 id)
 {
 	const __u64 *last = bpf_map_lookup_elem(&guard_refusing, &id);
 
-	return last && *last && bpf_ktime_get_ns() - *last < GUARD_REFUSAL_NSEC;
+	return last && *last && guard_is_recent(*last);
 }
 
 /* Returns whether the message with this counter may belong to an INVITE that was refused before. Only the stages know

@@ -129,8 +129,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} guard_refusal_rates SEC(".maps");
+	__type(value, struct guard_clock);
+} guard_clocks SEC(".maps");
 
 /* The counters of the packets of each rule, and of the packets that are exempt from limits. */
 struct {

@@ -73,16 +73,16 @@ __noinline __u64 refuse_key(struct xdp_md *ctx, struct flow *flow)
 /* Takes a token of the rate at which this CPU passes INVITEs to the daemon. */
 static __always_inline bool refuse_is_allowed(__u64 now)
 {
-	__u64 *full = bpf_map_lookup_elem(&guard_refusal_rates, &(__u32){0});
+	struct guard_clock *clock = bpf_map_lookup_elem(&guard_clocks, &(__u32){0});
 	__u64 start;
 
-	if (!full)
+	if (!clock)
 		return false;
-	start = *full > now ? *full : now;
+	start = clock->refusals_full > now ? clock->refusals_full : now;
 	if (start - now > REFUSAL_WINDOW)
 		return false;
 	if (!dry_run)
-		*full = start + REFUSAL_INTERVAL;
+		clock->refusals_full = start + REFUSAL_INTERVAL;
 	return true;
 }
 

@@ -22,7 +22,7 @@
 #define GUARD_EPOCH_SHIFT (GUARD_TICK_SHIFT + 28)
 #define GUARD_EPOCHS_IDLE 6 /* after so many units of guard_source.epoch, all buckets are full */
 #define GUARD_SURGE_TRIES 4
-#define GUARD_TICKS_LATE (15000000u >> GUARD_TICK_SHIFT) /* the clock of the last tick may be late by 10 ms */
+#define GUARD_TICKS_LATE (25000000u >> GUARD_TICK_SHIFT) /* guard_clock() may be late by two ticks of 10 ms */
 #define GUARD_TICKS_A_SECOND (1000000000u >> GUARD_TICK_SHIFT)
 
 _Static_assert(GUARD_LISTS <= 256 && sizeof(((struct guard *)0)->generation) == 2, "guard_source.owner");
@@ -31,6 +31,7 @@ _Static_assert((GUARD_EPOCHS_IDLE + 0ULL) << 28 < 1ULL << 31, "times are compare
 
 /* Other CPUs may change the element at any time: reads a member with exactly one load. */
 #define guard_read(member) (*(const volatile __typeof__(member) *)&(member))
+#define guard_write(member, value) (*(volatile __typeof__(member) *)&(member) = (value))
 
 /* Returns the same pointer. Reads through it happen after the read of `value`, because their address depends on it.
  * This costs less than a memory barrier. */
@@ -57,7 +58,7 @@ static __always_inline void guard_mask(struct address *address, const struct gua
 {
 	__u64 *words = (__u64 *)address;
 
-	if (!words[0] && address->word[2] == (__be32)__builtin_bswap32(0xffff)) {
+	if (!words[0] && (__u32)words[1] == __builtin_bswap32(0xffff)) {
 		words[1] &= guard->ipv4_mask;
 		return;
 	}
@@ -128,6 +129,14 @@ static __always_inline void guard_refresh(struct guard_source *source, __u64 now
 }
 
 /* --- the owner */
+
+/* Returns whether the source was over a limit within about the last second. `now` may be late by GUARD_TICKS_LATE. */
+static __always_inline bool guard_was_over(const struct guard_source *source, __u64 now)
+{
+	__u32 refused = guard_read(source->refused);
+
+	return refused && guard_ticks(now) + GUARD_TICKS_LATE - refused < GUARD_TICKS_A_SECOND;
+}
 
 /* Returns whether a different source may take over the element. A source that was over a limit keeps its element for a
  * second, so that it cannot reset its own limit with forged packets of other sources. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hints: finds the backend whose address, host name or parameter is in a SIP message. In a response, the hint is in the
- * topmost Via. In a request, the hint is in the topmost Route or, if there is no Route, in the Request-URI. Therefore a
- * call that a backend has started stays at this backend, regardless of its Call-ID. */
+/* Hints: finds the backend whose address, host name, parameter or tag is in a SIP message. In a response, the hint is
+ * in the topmost Via, or the tag in From. In a request, the hint is in the topmost Route or, if there is no Route, in
+ * the Request-URI; or it is the tag in To. Therefore a call that a backend has started stays at this backend,
+ * regardless of its Call-ID. */
 #pragma once
 
 #include "flow.h"
@@ -17,7 +18,7 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 
 	if (!flow->hint_group || p->protocol != IPPROTO_UDP)
 		return false;
-	if (flow->flags & SERVICE_ROUTE || p->kind == PACKET_ICMP_ERROR)
+	if (flow->flags & (SERVICE_ROUTE | SERVICE_TAG) || p->kind == PACKET_ICMP_ERROR)
 		return true;
 	/* "SIP/2.0", or an empty line before it. */
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
@@ -114,15 +115,15 @@ __noinline __u32 hint_of_parameter(struct xdp_md *ctx, struct flow *flow, __u32 
 {
 	struct hint_key key = {};
 	const __u32 *id;
-	int result;
+	int last;
 
 	if (!flow)
 		return 0;
 	key.group = flow->hint_group;
-	result = text_part(ctx, flow, &at, &key.host); /* the host */
-	for (int i = 0; i < HINT_PARAMETERS && result == SIP_FOUND; i++) {
-		result = text_part(ctx, flow, &at, &key.host);
-		if (result == SIP_TOO_FAR)
+	last = text_part(ctx, flow, &at, SIP_HOST_OR_PARAMETER, &key.host); /* the host */
+	for (int i = 0; i < HINT_PARAMETERS && last == ';'; i++) {
+		last = text_part(ctx, flow, &at, SIP_HOST_OR_PARAMETER, &key.host);
+		if (!last)
 			break;
 		id = bpf_map_lookup_elem(&hints, &key);
 		if (id)
@@ -171,11 +172,58 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 	return host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key) ? HINT_VIP : 0;
 }
 
+/* Finds the tag of the dialog's end that is a backend. The recipient's tag is in the To of a request (RFC 3261 section
+ * 12.2.1.1) and in the From of a response (section 8.2.6.2), whichever side has started the dialog. A backend is the
+ * sender of a message that an ICMP error quotes; the sender's tag is in the other header. */
+static __always_inline enum sip_result hint_find_tag(
+	struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
+{
+	bool in_from = !head->start.uri != (flow->packet.kind == PACKET_ICMP_ERROR);
+	enum sip_result result;
+	__u32 colon;
+
+	result = text_find_header(ctx, flow, &head->lines, in_from ? SIP_FROM : SIP_TO);
+	if (result != SIP_FOUND)
+		return result;
+	colon = in_from ? head->lines.colon[SIP_FROM] : head->lines.colon[SIP_TO];
+	result = text_usual_parameter(ctx, flow, colon, SIP_OFFSET_OF(SIP_TAG_NAME), at);
+	if (result != SIP_TOO_FAR)
+		return result;
+	result = text_parameter(ctx, flow, colon, SIP_TAG_NAME, at);
+	return result == SIP_FOUND ? text_value(ctx, flow, *at, at) : result;
+}
+
+/* Returns the id of the backend whose tags begin like the tag at `at`; 0: none. The backend may be down. */
+__noinline __u32 hint_of_prefix(struct xdp_md *ctx, struct flow *flow, __u32 at)
+{
+	struct hint_key key = {};
+	const __u32 *id;
+
+	if (!flow)
+		return 0;
+	key.group = flow->hint_group;
+	if (!text_part(ctx, flow, &at, SIP_TAG_PREFIX, &key.host))
+		return 0;
+	id = bpf_map_lookup_elem(&hints, &key);
+	return id ? *id : 0;
+}
+
+/* Returns the id of the backend that the tag in the message names; 0: none, or the backend is down. */
+__noinline __u32 hint_of_tag(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
+{
+	__u32 at = 0, backend;
+
+	if (!flow || !head || !head->start.line || hint_find_tag(ctx, flow, head, &at) != SIP_FOUND)
+		return 0;
+	backend = hint_of_prefix(ctx, flow, at);
+	return backend_is_alive(backend) ? backend : 0;
+}
+
 #define HINT_ROUTES 2 /* maximum number of Routes to the VIP that are skipped */
 
-/* Returns the id of the backend that the hint in the message names; 0: no hint, or the backend is down. A Route to the
- * VIP is skipped, and the next host is used. */
-static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
+/* Returns the id of the backend that a host in the message names; 0: none, or the backend is down. A Route to the VIP
+ * is skipped, and the next host is used. */
+static __always_inline __u32 hint_of_hosts(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	__u32 at = 0, backend;
 	int place = hint_find(ctx, flow, head, &at);
@@ -189,4 +237,13 @@ static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, s
 		place = hint_find_next(ctx, flow, head, &at);
 	}
 	return 0;
+}
+
+/* Returns the id of the backend that the hint in the message names; 0: no hint, or the backend is down. The host is the
+ * next hop of the message (RFC 3261 sections 16.12 and 18.2.2), so it takes precedence over the tag. */
+static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
+{
+	__u32 backend = hint_of_hosts(ctx, flow, head);
+
+	return backend || !(flow->flags & SERVICE_TAG) ? backend : hint_of_tag(ctx, flow, head);
 }

@@ -6,6 +6,8 @@
 #include "flow.h"
 #include "text.h"
 
+_Static_assert(SIP_OFFSET_LIMIT <= 0x8000, "flow.call_id_end");
+
 /* Uses source address and port as the key, for packets that lack the configured key. */
 static __always_inline enum verdict key_flow(struct flow *flow, enum verdict verdict)
 {

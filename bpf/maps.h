@@ -96,6 +96,20 @@ struct {
 	__type(value, struct transaction);
 } transactions SEC(".maps");
 
+/* Changes of tracked calls for the other balancers of the group. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, CALL_CHANGES_BYTES);
+} call_changes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct call_batch);
+} call_batch SEC(".maps");
+
 /* The sampled and the placed calls. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -4,7 +4,7 @@
  * state, and the program uses it only for migrating slots. */
 #pragma once
 
-#include "track.h"
+#include "share.h"
 
 /* Longest pause within a transaction: retransmissions are up to 4 s apart (T2 of RFC 3261 section 17.1.2.1),
  * and one of them may be lost. */
@@ -55,14 +55,17 @@ static __always_inline bool migration_may_start_anew(const struct flow *flow, co
 static __always_inline __u32 migration_choose(
 	struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
-	bool is_dead = !place->backend && (place->tracked || place->transaction);
+	__u32 known = place->tracked != NULL;
+	bool is_dead;
 
+	asm volatile("" : "+r"(known)); /* the compiler would combine the bits of both pointers */
+	is_dead = !place->backend && (known || place->transaction);
 	if (place->backend && !(message->initial && migration_may_start_anew(flow, place))) {
 		flow->reason = REASON_TRACKED_CALL;
 		return place->backend;
 	}
 	place->backend = 0;
-	if (message->initial || is_dead || !backend_is_alive(previous))
+	if (is_dead || !backend_is_alive(previous) || (message->initial && share_may_place()))
 		return flow->backend;
 	flow->reason = REASON_PREVIOUS_OWNER;
 	return previous;
@@ -98,7 +101,7 @@ __noinline int migration_owner(struct flow *flow, struct track_message *message)
 	if (flow->packet.kind == PACKET_ICMP_ERROR || !flow->backend || dry_run)
 		return 0;
 	if (place.tracked && place.backend)
-		track_update(place.tracked, message, flow->packet.protocol == IPPROTO_TCP);
+		message->is_shared = share_update(place.tracked, message, flow->packet.protocol == IPPROTO_TCP);
 	else if (place.transaction && place.backend == flow->backend && !hinted && !track_may_begin(flow, message))
 		place.transaction->seen = track_seconds();
 	else

@@ -104,7 +104,9 @@ __noinline int owner_by_call(struct xdp_md *ctx, struct flow *flow, struct sip_h
 	if (rules & OWNER_MIGRATES)
 		migration_owner(flow, &message);
 	if (message.is_new)
-		track_new(ctx, flow, &message);
+		message.is_shared = track_new(ctx, flow, &message);
+	if (message.is_shared)
+		share_change(flow, &message);
 	if (rules & OWNER_COUNTS && balance_update(flow, &message))
 		balance_write(ctx, flow, &message);
 	return 0;

@@ -101,6 +101,12 @@ static inline struct address address_from_ipv4(__be32 ipv4)
 	return (struct address){.word = {0, 0, net32(0xffff), ipv4}};
 }
 
+/* Returns word[2] and word[3] of the same address as one 64-bit word. */
+static inline __u64 address_ipv4_word(__be32 ipv4)
+{
+	return (__u64)ipv4 << 32 | net32(0xffff);
+}
+
 static inline bool address_is_mapped_ipv4(const struct address *a)
 {
 	return a->word[0] == 0 && a->word[1] == 0 && a->word[2] == net32(0xffff);

@@ -13,6 +13,18 @@ static __always_inline bool parse_is_destination(const struct ethhdr *eth, const
 	return *(const __u32 *)a == *(const __u32 *)b && *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
 }
 
+/* Returns the entry of the receiving interface, if the frame is addressed to the MAC address in it, else NULL. */
+static __always_inline const struct interface_mac *parse_interface(const struct xdp_md *ctx)
+{
+	const struct ethhdr *eth = frame_start(ctx);
+	__u32 at = INTERFACE_MAC_INDEX(ctx->ingress_ifindex);
+	const struct interface_mac *likely = bpf_map_lookup_elem(&interface_macs, &at);
+
+	if (!likely || (void *)(eth + 1) > frame_end(ctx) || likely->own.ifindex != ctx->ingress_ifindex)
+		return NULL;
+	return parse_is_destination(eth, &likely->own.mac) ? likely : NULL;
+}
+
 /* Returns the MTU of the receiving interface if the frame is addressed to this machine, else 0. A switch floods
  * frames for a host if it does not know the host's port. Without this test, two balancers would forward such frames
  * to each other forever. This is a separate function because the fast path also calls it and has no space on its
@@ -21,14 +33,13 @@ __noinline __u32 parse_local_mtu(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 	struct own_mac key = {.ifindex = ctx->ingress_ifindex};
-	__u32 at = INTERFACE_MAC_INDEX(key.ifindex);
-	const struct interface_mac *likely = bpf_map_lookup_elem(&interface_macs, &at);
+	const struct interface_mac *likely = parse_interface(ctx);
 	const __u32 *mtu;
 
+	if (likely)
+		return likely->mtu;
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return 0;
-	if (likely && likely->own.ifindex == key.ifindex && parse_is_destination(eth, &likely->own.mac))
-		return likely->mtu;
 	__builtin_memcpy(&key.mac, eth->h_dest, sizeof(key.mac));
 	mtu = bpf_map_lookup_elem(&own_macs, &key);
 	return mtu ? *mtu : 0;

@@ -367,13 +367,14 @@ static __always_inline enum sip_result sip_find(struct sip_text text, __u32 star
 static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colon, struct sip_key *key)
 {
 	struct hash hash = hash_start(key->hash_key);
+	__u32 value;
 
 	if (text.end < SIP_MINIMUM)
 		return SIP_TOO_FAR;
-	key->value = sip_value(&text, sip_forget(&text, colon));
-	if (!key->value)
+	value = sip_forget_source(&key->value, sip_value(&text, sip_forget(&text, colon)));
+	if (!value)
 		return SIP_NOT_THERE;
-	key->value_end = sip_hash_value(&text, sip_forget(&text, key->value), &hash);
+	key->value_end = sip_hash_value(&text, sip_forget(&text, value), &hash);
 	if (key->value_end >= text.end)
 		return SIP_TOO_FAR;
 	key->hash = hash_finish(hash, key->hash_key);

@@ -225,7 +225,7 @@ static __always_inline enum sip_result sip_find_header(
 
 	if (wanted < SIP_HEADER_COUNT && lines->colon[wanted])
 		return SIP_FOUND;
-	if (lines->at != SIP_HEADERS_END && text.end >= SIP_MINIMUM) {
+	if (sip_room(&text, lines->at) > 0 && text.end >= SIP_MINIMUM) {
 		pass.at = sip_forget(&text, lines->at);
 		pass.low = lines->words[0] + sip_zero(&text);
 		pass.high = (lines->words[1] & 0xffffffffffffULL) + sip_zero(&text);

@@ -39,11 +39,16 @@ static __always_inline __u64 sip_not_in(__u64 word, __u8 first, __u8 last)
 	return (~(low + EVERY(0x80 - first)) | (low + EVERY(0x7f - last)) | word) & EVERY(0x80);
 }
 
+/* Flags the bytes that are neither letters nor digits. */
+static __always_inline __u64 sip_no_letter_or_digit(__u64 word)
+{
+	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'z');
+}
+
 /* Flags the bytes that are neither letters nor digits nor - . _ */
 static __always_inline __u64 sip_no_name(__u64 word)
 {
-	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'z') & sip_not_in(word, '-', '.') &
-	       (~sip_equal(word, '_') & EVERY(0x80));
+	return sip_no_letter_or_digit(word) & sip_not_in(word, '-', '.') & (~sip_equal(word, '_') & EVERY(0x80));
 }
 
 /* The state while the name of a host is read. */
@@ -108,32 +113,50 @@ static __always_inline __u64 sip_ends_part(__u64 word)
 	       (~sip_visible(word) & EVERY(0x80));
 }
 
+/* A text that sip_part hashes. */
+enum sip_part_kind {
+	SIP_HOST_OR_PARAMETER,
+	SIP_TAG_PREFIX, /* letters and digits, and the byte after them */
+};
+
+struct sip_part {
+	struct sip_name name;
+	__u64 tag; /* SIP_TAG_PREFIX: ~0, otherwise 0 */
+};
+
 static inline long sip_part_step(__u32 step __attribute__((unused)), void *state)
 {
-	struct sip_name *n = state;
-	__u32 at = sip_forget(&n->text, n->at);
-	__u64 word = sip_word(&n->text, at);
+	struct sip_part *p = state;
+	__u32 at = sip_forget(&p->name.text, p->name.at);
+	__u64 word = sip_word(&p->name.text, at);
+	__u64 ends = sip_ends_part(word) | (sip_no_letter_or_digit(word) & p->tag);
 
-	return sip_take_word(n, at, word, sip_ends_part(word));
+	return sip_take_word(&p->name, at, word, ends);
 }
 
-/* Hashes a host with its port, or a parameter, at *at, like the name of a host. SIP_FOUND: a parameter follows at *at.
- * SIP_NOT_THERE: this was the last one. SIP_TOO_FAR: the text ends before, and *hash is not valid. */
-static __always_inline enum sip_result sip_part(
-	struct sip_text text, __u32 *at, const __u64 hash_key[2], __u64 *hash, __u16 *left)
+/* Hashes a host with its port, a parameter, or the prefix of a tag, at *at, like the name of a host. Moves *at past the
+ * byte that ends it, and returns this byte: a semicolon is followed by a parameter. 0: the text ends before, and *hash
+ * is not valid. The hash of a prefix also covers this byte and the word "tag": no host or parameter has the same hash.
+ */
+static __always_inline __u8 sip_part(
+	struct sip_text text, __u32 *at, enum sip_part_kind kind, const __u64 hash_key[2], __u64 *hash, __u16 *left)
 {
-	struct sip_name part = {.text = text, .at = *at, .hash = hash_start(hash_key)};
-	const struct sip_text *t = &part.text; /* avoids a second copy on the stack */
+	struct sip_part part = {.name = {.text = text, .at = *at, .hash = hash_start(hash_key)}, .tag = -(__u64)kind};
+	const struct sip_text *t = &part.name.text; /* avoids a second copy on the stack */
+	__u8 last;
 
 	if (t->end < SIP_MINIMUM)
-		return SIP_TOO_FAR;
-	part.result = sip_forget(t, SIP_TOO_FAR);
+		return 0;
+	part.name.result = sip_forget(t, SIP_TOO_FAR);
 	sip_loop_paid(left, SIP_COST_NAME, SIP_HOST_WORDS, sip_part_step, &part);
-	*at = sip_forget(t, part.at + 1);
-	if (part.result != SIP_FOUND || sip_room(t, *at) <= 0)
-		return SIP_TOO_FAR;
-	*hash = hash_finish(part.hash, hash_key);
-	return sip_byte(t, part.at) == ';' ? SIP_FOUND : SIP_NOT_THERE;
+	*at = sip_forget(t, part.name.at + 1);
+	if (part.name.result != SIP_FOUND || sip_room(t, *at) <= 0)
+		return 0;
+	last = sip_byte(t, part.name.at);
+	if (part.tag)
+		hash_word(&part.name.hash, SIP_NAME(last, 't', 'a', 'g', 0, 0, 0, 0));
+	*hash = hash_finish(part.name.hash, hash_key);
+	return last;
 }
 
 /* Reads the IPv4 address at *at, in host order: four numbers of one to three digits. The code has no branches: an
@@ -368,8 +391,8 @@ static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, 
 }
 
 #ifndef __bpf__
-/* Hashes a host in text form: a name or an address, IPv6 with or without brackets; or a parameter, such as ";node=px1".
- * False: the text is neither, or too long. */
+/* Hashes a hint in text form: a name or an address, IPv6 with or without brackets; a parameter, such as ";node=px1"; or
+ * the prefix of a tag, such as "tag=px1-". False: the text is none of them, or too long. */
 static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u64 *hash)
 {
 	struct sip_host host = {.hash_key = {hash_key[0], hash_key[1]}};
@@ -383,8 +406,10 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 	if (length >= 8 * SIP_HOST_WORDS)
 		return false;
 	memset(line + length, ' ', sizeof(line) - length);
+	if (!strncmp(line, "tag=", 4))
+		return sip_part(line_text, &(__u32){4}, SIP_TAG_PREFIX, hash_key, hash, &left);
 	if (*line == ';')
-		return sip_part(line_text, &(__u32){1}, hash_key, hash, &left) == SIP_NOT_THERE;
+		return sip_part(line_text, &(__u32){1}, SIP_HOST_OR_PARAMETER, hash_key, hash, &left);
 	found = *line == '[' ? sip_hash_bracketed(&line_text, &end, &host, &left)
 			     : sip_hash_plain(&line_text, &end, &host, &left);
 	if (!found || end != (__u32)length)

@@ -62,6 +62,10 @@ static __always_inline enum sip_result sip_find_usual(
 	return SIP_TOO_FAR;
 }
 
+/* With this name of a parameter, sip_usual_parameter returns the offset of the value instead of its hash.
+ * sip_behind_name ignores the highest byte, because it is not a letter. */
+#define SIP_OFFSET_OF(name) ((name) | 1ULL << 56)
+
 /* Hashes the parameter `name` of a header in the common form. *hash is 0 if the header has no such parameter.
  * Returns SIP_FOUND or SIP_NOT_THERE; or SIP_TOO_FAR if the header is not in the common form, and the caller must
  * call sip_parameter. */
@@ -79,7 +83,7 @@ static __always_inline enum sip_result sip_usual_parameter(
 		return result;
 	if (sip_byte_at(&text, sip_forget(&text, at + 1)) <= ' ')
 		return SIP_TOO_FAR;
-	*hash = sip_token(text, at + 1, hash_key);
+	*hash = name >> 56 ? at + 1 : sip_token(text, at + 1, hash_key);
 	return SIP_FOUND;
 }
 

@@ -211,9 +211,9 @@ __noinline int text_host_port(struct xdp_md *ctx, struct flow *flow, __u32 at, s
 	return flow && host ? sip_host_port(text_in(ctx, flow), at, host, &flow->budget) : SIP_NOT_THERE;
 }
 
-__noinline int text_part(struct xdp_md *ctx, struct flow *flow, __u32 *at, __u64 *hash)
+__noinline int text_part(struct xdp_md *ctx, struct flow *flow, __u32 *at, enum sip_part_kind kind, __u64 *hash)
 {
-	return flow && at && hash ? sip_part(text_in(ctx, flow), at, flow->hash_key, hash, &flow->budget) : SIP_TOO_FAR;
+	return flow && at && hash ? sip_part(text_in(ctx, flow), at, kind, flow->hash_key, hash, &flow->budget) : 0;
 }
 
 __noinline int text_user(struct xdp_md *ctx, struct flow *flow, __u32 uri, struct sip_user *user)

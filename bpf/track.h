@@ -17,7 +17,7 @@ struct track_message {
 	__u8 ended;               /* TCP: FIN or RST */
 	__u8 is_new;              /* the call has no entry, and track_new() must store it */
 	__u8 is_placed;           /* balance.h has placed this new call */
-	__u8 pad;
+	__u8 is_shared;           /* the message has changed its call: the other balancers of the group need it */
 };
 
 static __always_inline __u32 track_seconds(void)
@@ -220,7 +220,7 @@ __noinline int track_transaction(const struct flow *flow, __u32 backend)
 
 /* Stores a new call, or a transaction if the packet does not start a call. The caller has found no entry, or an entry
  * whose backend is dead. This function replaces such an entry: the call continues on a different backend, and stays
- * there when the dead backend recovers. */
+ * there when the dead backend recovers. Returns true if it has stored a call. */
 __noinline int track_new(struct xdp_md *ctx, const struct flow *flow, const struct track_message *message)
 {
 	struct tracked_call tracked = {.began = track_seconds()};
@@ -241,12 +241,12 @@ __noinline int track_new(struct xdp_md *ctx, const struct flow *flow, const stru
 	if (!known && !(tcp ? message->live : call_is_live(&tracked.dialogs))) {
 		if (!tracked.hinted)
 			track_transaction(flow, flow->backend);
-		return 0;
+		return false;
 	}
 	if (!known) {
 		tracked.kind = tcp ? CALL_IS_CONNECTION : message->call.kind;
 		track_name(ctx, flow, message, &tracked);
 	}
 	bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);
-	return 0;
+	return true;
 }

@@ -31,7 +31,7 @@ enum verdict_action {
 		"SIP without the user that the affinity selects: forwarded by source address and port")                \
 	X(headers_too_far, forwarded, ANOMALY,                                                                         \
 		"SIP whose headers exceed the search limit: forwarded by its key, without a hint")                     \
-	X(hint, forwarded, NORMAL, "SIP whose Via, Route or Request-URI names a backend: to that backend")             \
+	X(hint, forwarded, NORMAL, "SIP whose Via, Route, Request-URI or tag names a backend: to that backend")        \
 	X(port_range, forwarded, NORMAL, "port in the range of one backend: to that backend")                          \
 	X(icmp_error, forwarded, NORMAL, "ICMP error: to the owner of the packet that it quotes")                      \
 	X(no_backend, passed, ANOMALY,                                                                                 \

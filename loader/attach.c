@@ -14,7 +14,7 @@
 #include "dispatcher.h"
 #include "config_file.h"
 #include "link.h"
-#include "observer.h"
+#include "companions.h"
 #include "options.h"
 #include "output.h"
 #include "own_macs.h"
@@ -228,7 +228,7 @@ static int pin_program(struct attach *attach)
 	if (!attach->program.object)
 		return 0;
 	if (!attach->maps_are_new) {
-		if (observer_put(&attach->pins, PINS_TOP, &attach->program))
+		if (companions_put(&attach->pins, PINS_TOP, &attach->program))
 			return -1;
 		return pins_replace(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
 	}
@@ -237,7 +237,7 @@ static int pin_program(struct attach *attach)
 		return -1;
 	if (pins_put(&attach->pins, attach->place, program_name(attach->program.kind), attach->program_fd))
 		return -1;
-	if (observer_put(&attach->pins, attach->place, &attach->program))
+	if (companions_put(&attach->pins, attach->place, &attach->program))
 		return -1;
 	return pins_put_maps(&attach->pins, attach->place, &attach->program);
 }

@@ -10,7 +10,7 @@
 #include "core/base/memory.h"
 #include "ctl/maps/old_map.h"
 #include "new_maps.h"
-#include "observer.h"
+#include "companions.h"
 #include "output.h"
 
 #define POLL_MSEC 20
@@ -67,7 +67,7 @@ static int pin(struct pins *pins, const struct program *program)
 {
 	if (pins_put(pins, PINS_NEXT, program_name(pins->kind), program_fd(program)))
 		return -1;
-	if (observer_put(pins, PINS_NEXT, program) || pin_old_btf(pins))
+	if (companions_put(pins, PINS_NEXT, program) || pin_old_btf(pins))
 		return -1;
 	return pins_put_maps(pins, PINS_NEXT, program);
 }

@@ -165,7 +165,8 @@ static const char *wanted_type(const struct pins *pins, enum pins_place place, c
 {
 	if (place == PINS_LINKS)
 		return "link";
-	if (place == PINS_DISPATCHED || !strcmp(name, program_name(pins->kind)) || !strcmp(name, PIN_OBSERVER))
+	if (place == PINS_DISPATCHED || !strcmp(name, program_name(pins->kind)) || !strcmp(name, PIN_OBSERVER) ||
+		!strcmp(name, PIN_CALL_WRITER))
 		return "prog";
 	return "map";
 }

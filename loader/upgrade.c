@@ -11,7 +11,7 @@
 #include "allowlist.h"
 #include "options.h"
 #include "new_maps.h"
-#include "observer.h"
+#include "companions.h"
 #include "output.h"
 
 /* Reads the contract of the maps in use. If the contract is missing, a loader was killed while it activated new
@@ -130,7 +130,7 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 	}
 	/* Pins the program last. After a partial failure the next attach then still uses the old program, and sipxdpd
 	 * never replaces the new program with the old observer. */
-	if (observer_put(pins, PINS_TOP, program))
+	if (companions_put(pins, PINS_TOP, program))
 		return -1;
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
 }

@@ -263,11 +263,12 @@ const struct key config_backend_keys[] = {
 		.write = write_hints,
 		.flags = KEY_LIST,
 		.expected = "a host as in SIP messages, such as px1.example.net, px1.example.net:5062, 10.0.0.11 or "
-			    "'[2001:db8::11]:5060', or a parameter, such as ';node=px1'",
+			    "'[2001:db8::11]:5060', a parameter, such as ';node=px1', or a tag, such as tag=px1-",
 		.help = "Names of the backend in SIP, in addition to its address. A message whose Via, Route or "
 			"Request-URI contains one of them goes to this backend. A host without a port matches every "
-			"port. A parameter, such as ';node=px1', matches after any host. A hint is unique in the pool "
-			"and is not the address of a different backend."},
+			"port. A parameter, such as ';node=px1', matches after any host. A tag, such as tag=px1-, "
+			"matches the start of the tag that the server has put into the dialog. A hint is unique in the "
+			"pool and is not the address of a different backend."},
 	{.name = "ports",
 		.read = read_ports,
 		.write = write_ports,

@@ -7,14 +7,6 @@
 #include "hint_groups.h"
 #include "core/base/memory.h"
 
-static bool pool_has_names(const struct config_pool *pool)
-{
-	for (size_t i = 0; i < pool->backend_count; i++)
-		if (pool->backends[i].hint_count)
-			return true;
-	return false;
-}
-
 /* Compares the pools of two services. At this point each service is a separate group. */
 static int compare_groups(const struct hint_group *a, const struct hint_group *b)
 {
@@ -45,18 +37,6 @@ static void join_groups(struct hint_groups *groups, const struct hint_group *ser
 	}
 }
 
-static void find_names(struct hint_groups *groups, const struct config *config)
-{
-	bool *has_names = allocate(config->pool_count, sizeof(*has_names));
-
-	for (size_t i = 0; i < config->pool_count; i++)
-		has_names[i] = pool_has_names(&config->pools[i]);
-	for (size_t i = 0; i < groups->count; i++)
-		for (size_t j = 0; j < groups->list[i].pool_count; j++)
-			groups->list[i].has_names |= has_names[groups->list[i].pools[j]];
-	free(has_names);
-}
-
 struct hint_groups *hint_groups_new(const struct config *config)
 {
 	struct hint_groups *groups = allocate(1, sizeof(*groups));
@@ -73,7 +53,6 @@ struct hint_groups *hint_groups_new(const struct config *config)
 	}
 	qsort(services, count, sizeof(*services), compare_services);
 	join_groups(groups, services, count);
-	find_names(groups, config);
 	free(services);
 	return groups;
 }

@@ -10,7 +10,6 @@ struct hint_group {
 	size_t pool_count;
 	size_t service; /* the first service of the group; its name identifies the group, so that a reload keeps the id
 			   of the group */
-	bool has_names; /* a backend of the group has `hints:` */
 };
 
 struct hint_groups {

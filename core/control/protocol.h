@@ -114,9 +114,11 @@ struct text_list {
  * PROTOCOL_NOT_GIVEN or empty. */
 struct request {
 	enum command command;
-	bool is_root; /* the daemon sets this member and the next two; a client cannot set them */
+	bool is_root; /* the daemon sets this member and the next four; a client cannot set them */
 	uid_t uid;
 	pid_t pid;
+	const char *user, *node; /* of a change from a group of balancers: names of the user and of the member that has
+				    received the request; NULL: a client of this daemon */
 	const char *service;
 	const char *pool;
 	const char *backend;
@@ -130,10 +132,12 @@ struct request {
 	bool rate, watch; /* options of `stats`; the client repeats the request */
 	bool drain;
 	bool move_calls;
+	bool force;
+	bool all; /* members of the group */
 	const char *method;
-	const char *source, *via, *route, *request_uri; /* of a message, for `lookup` */
-	const char *destination;                        /* of a message, for `explain` */
-	const char *hints;                              /* separated by commas */
+	const char *source, *via, *route, *request_uri, *tag; /* of a message, for `lookup` */
+	const char *destination;                              /* of a message, for `explain` */
+	const char *hints;                                    /* separated by commas */
 	const char *ports, *mac, *group, *forward;
 	struct text_list call_ids;
 	const char *path; /* the client's name of the file in `text`; for messages only */
@@ -143,7 +147,6 @@ struct request {
 		struct prefix_key prefix;
 		uint32_t time; /* ms; 0: not given */
 		const char *reason;
-		bool force;
 	} guard;
 	struct {
 		struct text_list call_ids, from, to, sources, methods, services, backends, verdicts;

@@ -54,8 +54,9 @@
 	}
 #define FORCE(help_text)                                                                                               \
 	{                                                                                                              \
-		"force", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(guard.force), .help = help_text              \
+		"force", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(force), .help = help_text                    \
 	}
+#define FORCE_ALONE FORCE("if this balancer does not agree with its group now: change only this balancer")
 
 /* Where a message comes from, if the input is only its text. */
 #define TEXT_SERVICE                                                                                                   \
@@ -92,7 +93,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		.help = "list the services with their VIPs and received packets"},
 	[COMMAND_POOL_LIST] = {.words = "pool list", .help = "list the pools with the number of backends that serve"},
 	[COMMAND_POOL_FINISH] = {"pool finish", "end the migrations of a pool at once: all calls go to the new owners",
-		{POOL}},
+		{POOL, FORCE_ALONE}},
 	[COMMAND_BACKEND_LIST] = {"backend list",
 		"list the backends with their state, share of the slots and forwarded packets",
 		{{"pool", "POOL", ARGUMENT_NAME, ARGUMENT_OPTIONAL, IN_REQUEST(pool),
@@ -110,8 +111,9 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"priority", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_PRIORITY,
 				IN_REQUEST(priority), .help = "backends with a higher number are standbys (default 1)"},
 			{"hints", "HOST[:PORT],...", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(hints),
-				.help = "hosts, or parameters such as ';node=px1', that identify the backend in SIP "
-					"messages"},
+				.help = "hosts, parameters such as ';node=px1', or tags such as tag=px1-, that "
+					"identify the "
+					"backend in SIP messages"},
 			{"ports", "FIRST-LAST", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(ports),
 				.help = "UDP ports of the VIPs that belong to this backend only"},
 			{"group", "GROUP", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(group),
@@ -131,26 +133,30 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"max-rate", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = CALL_RATE_MAX,
 				IN_REQUEST(max_rate),
 				.help = "new calls per second; further ones go to other backends (default: the limit "
-					"of the pool)"}}},
+					"of the pool)"},
+			FORCE_ALONE}},
 	[COMMAND_BACKEND_REMOVE] = {"backend remove", "remove a backend from its pool at once",
 		{POOL, BACKEND,
 			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),
 				.help = "remove the backend only after its calls have ended"},
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
 				IN_REQUEST(wait),
-				.help = "with --drain: return when the backend is removed, or fail after this time"}}},
+				.help = "with --drain: return when the backend is removed, or fail after this time"},
+			FORCE_ALONE}},
 	[COMMAND_BACKEND_DRAIN] = {"backend drain", "send no new calls to a backend; its established calls stay",
 		{POOL, BACKEND,
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
-				IN_REQUEST(wait),
-				.help = "return when its calls have ended, or fail after this time"}}},
+				IN_REQUEST(wait), .help = "return when its calls have ended, or fail after this time"},
+			FORCE_ALONE}},
 	[COMMAND_BACKEND_READY] = {"backend ready",
-		"send new calls to a backend again; this also cancels a pending removal", {POOL, BACKEND}},
-	[COMMAND_BACKEND_MAINT] = {"backend maint", "stop forwarding to a backend at once", {POOL, BACKEND}},
+		"send new calls to a backend again; this also cancels a pending removal", {POOL, BACKEND, FORCE_ALONE}},
+	[COMMAND_BACKEND_MAINT] = {"backend maint", "stop forwarding to a backend at once",
+		{POOL, BACKEND, FORCE_ALONE}},
 	[COMMAND_BACKEND_WEIGHT] = {"backend weight", "change the share of a backend",
 		{POOL, BACKEND,
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_REQUIRED, WEIGHT_RANGE, IN_REQUEST(weight),
-				.help = "share of the calls, relative to the other backends; 0: no new calls"}}},
+				.help = "share of the calls, relative to the other backends; 0: no new calls"},
+			FORCE_ALONE}},
 	[COMMAND_GROUP] = {.words = "group",
 		.help = "show the members of the group of balancers, and where they disagree"},
 	[COMMAND_LOOKUP] = {"lookup", "show which backend serves a call, a user or a connection",
@@ -169,7 +175,10 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"route", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(route),
 				.help = "for a request with this topmost Route, which may identify a backend"},
 			{"request-uri", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(request_uri),
-				.help = "for a request with this host in its Request-URI; used if there is no Route"}}},
+				.help = "for a request with this host in its Request-URI; used if there is no Route"},
+			{"tag", "TAG", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(tag),
+				.help = "for a request with this tag in To, or a response with this tag in From; used "
+					"if no host identifies a backend"}}},
 	[COMMAND_EXPLAIN] = {"explain",
 		"show step by step how the balancer processes a message or captured packets; nothing is sent or "
 		"counted",
@@ -183,8 +192,10 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"text", NULL, ARGUMENT_TEXT, ARGUMENT_CONTENTS, IN_REQUEST(text)}}},
 	[COMMAND_RELOAD] = {"reload", "read the configuration file again and apply it",
 		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
-			.help = "reload even if established calls move, because of a different affinity, hash_key or "
-				"pool"}}},
+			 .help = "reload even if established calls move, because of a different affinity, hash_key or "
+				 "pool"},
+			{"all", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(all),
+				.help = "all balancers of the group read their files, if all files mean the same"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
 	[COMMAND_STATS] = {.words = "stats",
 		.help = "show the counters of packets and SIP messages by verdict, service and backend",
@@ -241,12 +252,15 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_GUARD_RELOAD] = {.words = "guard reload", .help = "read the files of the guard's lists again"},
 	[COMMAND_GUARD_BLOCK] = {"guard block", "drop all packets from a prefix at once",
 		{PREFIX, FOR, GUARDED_SERVICE, REASON,
-			FORCE("block even if the prefix overlaps a trusted prefix or is very short")}},
+			FORCE("block even if the prefix overlaps a trusted prefix or is very short, and even if this "
+			      "balancer does not agree with its group")}},
 	[COMMAND_GUARD_TRUST] = {"guard trust", "exempt a prefix at once from all limits for its sources",
-		{PREFIX, FOR, GUARDED_SERVICE, REASON, FORCE("trust even a very short prefix")}},
+		{PREFIX, FOR, GUARDED_SERVICE, REASON,
+			FORCE("trust even a very short prefix, and even if this balancer does not agree with its "
+			      "group")}},
 	[COMMAND_GUARD_UNBLOCK] = {"guard unblock",
 		"remove a block or a trust entry of an operator or a server: the lists apply again",
-		{PREFIX, GUARDED_SERVICE}},
+		{PREFIX, GUARDED_SERVICE, FORCE_ALONE}},
 	[COMMAND_GUARD_WHY] = {"guard why",
 		"show how each guard treats a source now: its list, and the limits that it exceeds",
 		{{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "desired.h"
 #include "desired_guard.h"
+#include "desired_private.h"
 #include "desired_services.h"
 #include "farm_balance.h"
 #include "farm_nat.h"
@@ -12,40 +13,30 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* The state of a pool between two images. */
-struct pool_state {
-	char name[NAME_SIZE];
-	struct owners *owners; /* NULL until they are first needed */
-	struct migration *migration;
-	uint64_t next;
-	bool *held;    /* slots whose migration must not end yet; NULL: not known */
-	bool finish;   /* end the migration with the next image */
-	bool starting; /* the pool is new in the maps, and some backends have no route yet */
-	uint64_t begun;
-	bool served;    /* a slot has had an owner since the daemon started */
-	uint64_t empty; /* the last time without an owner of any slot, after the pool was in service; 0: never */
-	enum pool_balanced balanced;
-	uint32_t balanced_since; /* as in struct pool */
-};
-
-struct desired {
-	uint64_t hash_key[2]; /* used for `owners` */
-	bool runs_by_key;     /* the running services use `hash_key`, too */
-	uint32_t slots;
-	struct pool_state *pools; /* by id */
-	uint32_t count;
-};
-
 struct desired *desired_new(void)
 {
 	return allocate(1, sizeof(struct desired));
+}
+
+static void forget_marks(struct pool_state *state)
+{
+	free(state->held);
+	free(state->group.recording);
+	free(state->group.moving);
+	free(state->group_begun);
+	state->held = NULL;
+	state->group_begun = NULL;
+	state->group = (struct migration_phases){0};
 }
 
 static void forget_pool(struct pool_state *state)
 {
 	owners_free(state->owners);
 	migration_free(state->migration);
-	free(state->held);
+	slots_drop(state->fingerprinted);
+	slots_drop(state->adopted_owners);
+	slots_drop(state->adopted_previous);
+	forget_marks(state);
 	*state = (struct pool_state){0};
 }
 
@@ -160,6 +151,7 @@ static bool *backends_by_id(
 /* Advances the migration. If no slot has to move, the wanted and the current owners share one array. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
+	struct migration_rules rules;
 	bool *alive, *failing;
 
 	if (state->finish)
@@ -171,15 +163,13 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 	} else {
 		alive = backends_by_id(pool, farm_backend_is_alive);
 		failing = backends_by_id(pool, farm_backend_is_failing);
-		state->next = migration_step(state->migration, wanted, alive,
-			&(struct migration_rules){
-				pool->config->record_time, pool->config->drain_timeout, state->held, failing},
-			now);
+		desired_compare_group(state, pool, wanted);
+		rules = desired_rules(state, pool, failing);
+		state->next = migration_step(state->migration, wanted, alive, &rules, now);
 		free(alive);
 		free(failing);
 	}
-	free(state->held);
-	state->held = NULL;
+	forget_marks(state);
 }
 
 static bool has_pending(const struct farm_pool *pool)
@@ -241,6 +231,8 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	struct pool *value = &image->pools[id];
 
 	state->finish |= moves_at_once(state, pool, desired->slots, now);
+	if (state->adopted_owners && !state->starting)
+		desired_adopt_now(state, owners_wanted(state->owners, pool), now);
 	balance_pool(state, pool, now);
 	move_pool(state, pool, owners_wanted(state->owners, pool), now);
 	if (is_short_of_memory(desired))
@@ -298,6 +290,7 @@ static void desire_state(const struct farm *farm, struct balancer_state *state)
 
 	state->away_since = farm->away_since;
 	state->is_blind = farm->is_blind;
+	state->joining_until = farm->joining_until;
 	state->interface_count = config->interface_count;
 	for (size_t i = 0; i < config->interface_count; i++)
 		strcpy(state->interfaces[i], config->interfaces[i]);
@@ -363,6 +356,9 @@ struct image *desired_preview(
 			*state = *known;
 			state->migration = migration_copy(known->migration);
 			state->held = NULL; /* belongs to `desired` */
+			state->group = (struct migration_phases){0};
+			state->group_begun = NULL;
+			state->fingerprinted = state->adopted_owners = state->adopted_previous = NULL;
 		}
 		desire_pool(&scratch, pool, running, image, now);
 		if (known && state->owners == known->owners)

@@ -40,3 +40,35 @@ void desired_finish_pool(struct desired *desired, uint32_t pool);
 /* Marks the slots of a pool that have calls at a backend other than the owner (migration_rules.held). The marks
  * apply to the next image only. Takes ownership of `held`. */
 void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held);
+
+/* The migration of a pool at all members of the group (group_phases()). */
+struct desired_group {
+	struct migration_phases phases;
+	uint64_t *begun;
+	uint64_t wanted;
+};
+
+/* Makes the slots of a pool wait for the group (migration_rules.group) in the next image only. Takes ownership of the
+ * sets. */
+void desired_set_group(struct desired *desired, uint32_t pool, const struct desired_group *group);
+
+/* Continues migrations of other members at a balancer whose maps are not in use yet. `owners` and `previous`: of each
+ * slot that is migrating there; `previous` is 0 for other slots. Takes effect with the next image after the first
+ * owners are known (`starting`). */
+void desired_adopt(struct desired *desired, uint32_t pool, struct slots *owners, struct slots *previous);
+
+/* The owners and previous owners of a pool; `*previous` is NULL if no slot is migrating. The caller holds the results
+ * if it needs them after the next image. */
+void desired_slots(const struct desired *desired, uint32_t pool, struct slots **owners, struct slots **previous);
+
+/* The migration of a pool, for the other members of the group. */
+struct desired_progress {
+	bool is_migrating;
+	uint64_t wanted; /* fingerprint of the wanted owners: equal at all balancers that want the same */
+	struct migration_waits waits;
+};
+
+/* Writes the phases of a pool's slots at this balancer while it is migrating. `pool`: of the last image. Returns false
+ * if the pool is unknown. */
+bool desired_phases(struct desired *desired, const struct farm_pool *pool, uint64_t now,
+	const struct migration_phases *out, struct desired_progress *progress);

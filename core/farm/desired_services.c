@@ -49,38 +49,33 @@ static void put_hints(struct image *image, const struct farm *farm, const struct
 		put_hints_of(image, farm, &farm->pools[group->pools[i]], id);
 }
 
-/* Does a backend that was added at runtime have names other than its address? */
-static bool adds_names(const struct farm *farm, const struct hint_group *group)
+/* The parts of a message that the program reads because of the hints of this backend. Its address alone is not a
+ * reason to read requests. */
+static __u8 flags_of(const struct config_backend *backend)
 {
-	for (size_t i = 0; i < group->pool_count; i++) {
-		const struct farm_pool *pool = &farm->pools[group->pools[i]];
+	static const __u8 flags[] = {
+		[HINT_HOST] = SERVICE_ROUTE,
+		[HINT_PARAMETER] = SERVICE_ROUTE | SERVICE_PARAMETER,
+		[HINT_TAG] = SERVICE_TAG,
+	};
+	__u8 result = 0;
 
-		for (size_t j = pool->config->backend_count; j < pool->count; j++)
-			if (pool->backends[j].added && added_backend(pool->backends[j].added)->hint_count)
-				return true;
-	}
-	return false;
-}
-
-static bool has_parameter(const struct config_backend *backend)
-{
 	for (size_t i = 0; backend && i < backend->hint_count; i++)
-		if (*backend->hints[i].host == ';')
-			return true;
-	return false;
+		result |= flags[hint_kind(backend->hints[i].host)];
+	return result;
 }
 
-/* Does a backend have a parameter as a hint? */
-static bool uses_parameters(const struct farm *farm, const struct hint_group *group)
+static __u8 hint_flags(const struct farm *farm, const struct hint_group *group)
 {
+	__u8 flags = 0;
+
 	for (size_t i = 0; i < group->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[group->pools[i]];
 
 		for (size_t j = 0; j < pool->count; j++)
-			if (has_parameter(farm_backend_config(pool, &pool->backends[j])))
-				return true;
+			flags |= flags_of(farm_backend_config(pool, &pool->backends[j]));
 	}
-	return false;
+	return flags;
 }
 
 /* Assigns a service to its group of hints. The first service of a group also adds the group's hints. */
@@ -90,10 +85,7 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 	const struct hint_group *group = &groups->list[groups->of[index]];
 
 	value->hint_group = farm->service_ids[group->service] + 1;
-	if (group->has_names || adds_names(farm, group))
-		value->flags |= SERVICE_ROUTE;
-	if (uses_parameters(farm, group))
-		value->flags |= SERVICE_PARAMETER;
+	value->flags |= hint_flags(farm, group);
 	if (group->service == index)
 		put_hints(image, farm, group, value->hint_group);
 }

@@ -66,6 +66,7 @@ struct farm {
 	uint32_t *service_ids;   /* [config->service_count] */
 	struct farm_pool *pools; /* [config->pool_count] */
 	bool is_blind;           /* backends respond to other balancers of the group, but not to this one */
+	uint32_t joining_until;  /* balancer_state.joining_until */
 	uint32_t away_since;     /* time of `sipxdp-ctl away`, seconds since the epoch; 0: the balancer is not away */
 	bool lists_pending;      /* the map guard_prefixes does not have the lists of this configuration yet */
 };
@@ -182,6 +183,12 @@ void farm_set_agreed(struct farm_backend *backend, enum group_verdict agreed, st
 /* The vote of this balancer about a backend, and the name of the backend in messages of the group. */
 enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backend *backend);
 struct group_key farm_group_key(const struct farm_backend *backend);
+
+/* The name of the pool in messages of the group: group_key.pool of its backends. */
+uint64_t farm_pool_key(const struct farm_pool *pool);
+/* The same by the record of a backend, and by the name of a pool. */
+struct group_key farm_record_key(const struct backend_record *record);
+uint64_t farm_pool_name_key(const char *name);
 
 /* When to call farm_decide_outage() again if no new evidence arrives, ms of the clock in listening.h; OUTAGE_NEVER: not
  * at all. */

@@ -104,13 +104,27 @@ void farm_set_agreed(struct farm_backend *backend, enum group_verdict agreed, st
 	backend->tally = tally;
 }
 
-struct group_key farm_group_key(const struct farm_backend *backend)
+uint64_t farm_pool_name_key(const char *name)
 {
-	const struct backend_record *record = &backend->record;
-	uint64_t pool = group_hash(GROUP_HASH_BEGIN, record->pool, strlen(record->pool) + 1);
+	return group_hash(GROUP_HASH_BEGIN, name, strlen(name) + 1);
+}
+
+uint64_t farm_pool_key(const struct farm_pool *pool)
+{
+	return farm_pool_name_key(pool->config->name);
+}
+
+struct group_key farm_record_key(const struct backend_record *record)
+{
+	uint64_t pool = farm_pool_name_key(record->pool);
 	uint64_t hash = group_hash(pool, record->name, strlen(record->name) + 1);
 
 	return (struct group_key){pool, group_hash(hash, &record->address, sizeof(record->address))};
+}
+
+struct group_key farm_group_key(const struct farm_backend *backend)
+{
+	return farm_record_key(&backend->record);
 }
 
 enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backend *backend)
@@ -251,6 +265,7 @@ void farm_take_over(struct farm *farm, const struct farm *before)
 	const struct farm_backend **backends = backends_by_id(before);
 
 	farm->is_blind = before->is_blind;
+	farm->joining_until = before->joining_until;
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
 		const struct farm_pool *old = farm_find_pool(before, pool->config->name);

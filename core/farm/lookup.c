@@ -155,17 +155,33 @@ static const __u32 *find_hint(const struct lookup *lookup, uint64_t hash, uint16
 /* The backend that a parameter after the host names; NULL: none. */
 static const __u32 *find_parameter(const struct lookup *lookup, struct sip_text text, uint16_t budget)
 {
-	__u64 hash_key[2] = {lookup->service.hash_key[0], lookup->service.hash_key[1]}, hash;
-	enum sip_result result;
+	const __u64 *hash_key = lookup->service.hash_key;
 	const __u32 *id = NULL;
 	__u32 at = 0;
+	__u64 hash;
+	__u8 last;
 
-	result = sip_part(text, &at, hash_key, &hash, &budget);
-	for (int i = 0; i < HINT_PARAMETERS && result == SIP_FOUND && !id; i++) {
-		result = sip_part(text, &at, hash_key, &hash, &budget);
-		id = result == SIP_TOO_FAR ? NULL : find_hint(lookup, hash, 0);
+	last = sip_part(text, &at, SIP_HOST_OR_PARAMETER, hash_key, &hash, &budget);
+	for (int i = 0; i < HINT_PARAMETERS && last == ';' && !id; i++) {
+		last = sip_part(text, &at, SIP_HOST_OR_PARAMETER, hash_key, &hash, &budget);
+		id = last ? find_hint(lookup, hash, 0) : NULL;
 	}
 	return id;
+}
+
+#define NAME_LENGTH_MAX (HOST_SIZE + 8)
+
+/* Copies a host or a tag to `line`, followed by the end of a line as in a packet. False: it is no part of a message. */
+static bool place_name(const char *name, uint8_t line[NAME_LENGTH_MAX + SIP_MINIMUM], struct sip_text *text)
+{
+	size_t length = strlen(name), size = NAME_LENGTH_MAX + SIP_MINIMUM;
+
+	if (!length || length > NAME_LENGTH_MAX || has_space(name))
+		return false;
+	memset(line, '\n', size);
+	memcpy(line, name, length);
+	*text = sip_text(line, line + size, size, 0);
+	return true;
 }
 
 /* Finds the live backend that a host and its parameters name, as the program does. *backend is 0 if there is none.
@@ -173,18 +189,12 @@ static const __u32 *find_parameter(const struct lookup *lookup, struct sip_text 
 static bool read_name(const struct lookup *lookup, const char *name, uint16_t *backend)
 {
 	struct sip_host host = {.hash_key = {lookup->service.hash_key[0], lookup->service.hash_key[1]}};
-	uint8_t line[HOST_SIZE + 16 + SIP_MINIMUM];
+	uint8_t line[NAME_LENGTH_MAX + SIP_MINIMUM];
 	uint16_t budget = SIP_PACKET_BUDGET;
-	size_t length = strlen(name);
 	struct sip_text text;
 	const __u32 *id;
 
-	if (!length || length > HOST_SIZE + 8 || has_space(name))
-		return false;
-	memset(line, '\n', sizeof(line)); /* as in a packet, a delimiter follows the name */
-	memcpy(line, name, length);
-	text = sip_text(line, line + sizeof(line), sizeof(line), 0);
-	if (sip_host(text, 0, &host, &budget) != SIP_FOUND)
+	if (!place_name(name, line, &text) || sip_host(text, 0, &host, &budget) != SIP_FOUND)
 		return false;
 	id = find_hint(lookup, host.hash, host.port ? host.port : htons(5060));
 	if (!id)
@@ -214,8 +224,31 @@ static int take_name(
 	return 0;
 }
 
+/* Finds the live backend whose hint is the prefix of the tag. */
+static int take_tag(struct lookup *lookup, const char *tag, char error[LOOKUP_ERROR_SIZE])
+{
+	uint8_t line[NAME_LENGTH_MAX + SIP_MINIMUM];
+	uint16_t budget = SIP_PACKET_BUDGET;
+	const __u32 *id = NULL;
+	struct sip_text text;
+	__u64 hash;
+
+	if (!tag || lookup->named)
+		return 0;
+	if (lookup->key.protocol != IPPROTO_UDP)
+		return refuse(error, -EINVAL, "of tcp no message is read: --source decides");
+	if (!place_name(tag, line, &text))
+		return refuse(error, -EINVAL, "'%.80s' is no tag as in SIP, such as px1-8f3a", tag);
+	if (lookup->service.flags & SERVICE_TAG &&
+		sip_part(text, &(__u32){0}, SIP_TAG_PREFIX, lookup->service.hash_key, &hash, &budget))
+		id = find_hint(lookup, hash, 0);
+	lookup->named = id && is_alive(lookup->image, *id) ? *id : 0;
+	lookup->named_by = lookup->named ? "tag" : NULL;
+	return 0;
+}
+
 /* The topmost Route names the backend of a request. Without a Route, the Request-URI does. */
-static int take_names(struct lookup *lookup, const struct lookup_question *question, char error[LOOKUP_ERROR_SIZE])
+static int take_hosts(struct lookup *lookup, const struct lookup_question *question, char error[LOOKUP_ERROR_SIZE])
 {
 	bool requests = lookup->service.flags & SERVICE_ROUTE;
 
@@ -241,7 +274,9 @@ int lookup_open(struct lookup *lookup, const struct image *image, const struct l
 	if (!find_service(lookup, question->service))
 		return refuse(error, -ENOENT, "no service '%s' (see 'sipxdp-ctl service list')", question->service);
 	result = take_method(lookup, question->method, error);
-	return result ? result : take_names(lookup, question, error);
+	if (!result)
+		result = take_hosts(lookup, question, error);
+	return result ? result : take_tag(lookup, question->tag, error);
 }
 
 /* --- The affinity key */

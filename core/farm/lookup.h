@@ -25,6 +25,7 @@ struct lookup_question {
 	const char *via;         /* host of the topmost Via of a response: "px1.example.net:5062" */
 	const char *route;       /* host of the topmost Route of a request */
 	const char *request_uri; /* host of its Request-URI */
+	const char *tag;         /* tag of the recipient: in the To of a request, in the From of a response */
 };
 
 struct lookup {
@@ -35,7 +36,7 @@ struct lookup {
 	bool has_source;
 	struct address source;
 	uint16_t source_port; /* host order */
-	const char *named_by; /* "via", "route" or "request-uri"; NULL: the packet names no live backend */
+	const char *named_by; /* "via", "route", "request-uri" or "tag"; NULL: the packet names no live backend */
 	uint16_t named;       /* the named backend */
 };
 

@@ -7,6 +7,7 @@
 
 #define HELLO_PAUSE 1000  /* ms between two hello messages */
 #define QUORUM_PAUSE 1000 /* ms: news of quorum and members come separately, and the members may come later */
+#define SETS_LATE 10000   /* ms that a new member has for its complete sets */
 
 const char *group_state_name(enum group_state state)
 {
@@ -25,16 +26,18 @@ const char *group_state_name(enum group_state state)
 void group_connected(struct group *group, struct group_id self, uint64_t now)
 {
 	group->connected = true;
+	group->agreeing = false;
 	group->self = self;
 	group->echoed = now;
 	group->greeted = 0;
 	group->send_all = true;
+	changes_forget(group);
 }
 
 void group_disconnected(struct group *group, uint64_t now)
 {
 	group_set_members(group, NULL, 0, NULL, 0, now);
-	group->connected = false;
+	group->connected = group->agreeing = false;
 }
 
 void group_set_quorate(struct group *group, bool quorate, uint64_t now)
@@ -51,8 +54,13 @@ void group_set_members(struct group *group, const struct group_id *ids, size_t c
 	 * a member for them, so it forgets all votes, also its own. */
 	bool forget = joined_count && !group->agreeing;
 
+	if (!members_remain(&group->members, ids, count))
+		group->left = now;
 	members_set(&group->members, ids, count, forget ? ids : joined, forget ? count : joined_count, now);
 	group->send_all |= joined_count != 0;
+	if (forget)
+		changes_forget(group);
+	changes_members_set(group, joined_count);
 }
 
 static void receive_hello(struct group *group, struct place *place, const struct group_message *message, uint64_t now)
@@ -61,13 +69,16 @@ static void receive_hello(struct group *group, struct place *place, const struct
 	if (!group_id_equal(place->member.id, group->self))
 		return;
 	group->echoed = now;
+	group->echo = message->hello.time;
 	group->lag = now > message->hello.time ? now - message->hello.time : 0;
 }
 
 /* The votes of a silent member are forgotten. It sends them again when it reads this report. */
-static void receive_silent(struct group *group, struct group_id id)
+static void receive_silent(struct group *group, struct group_id id, uint64_t now)
 {
+	group->left = now;
 	members_silence(&group->members, id);
+	changes_gone(group, id);
 	group->send_all |= group_id_equal(id, group->self);
 }
 
@@ -78,6 +89,8 @@ bool group_receive(struct group *group, struct group_id from, const uint8_t *byt
 
 	if (!place || group_message_decode(bytes, length, &message)) {
 		group->garbage++;
+		if (place)
+			place->member.garbage++;
 		return false;
 	}
 	place->member.heard = now;
@@ -90,11 +103,16 @@ bool group_receive(struct group *group, struct group_id from, const uint8_t *byt
 		members_take_votes(&group->members, place, &message);
 		break;
 	case GROUP_SILENT:
-		receive_silent(group, message.silent);
+		receive_silent(group, message.silent, now);
 		break;
 	case GROUP_LINES:
 		members_take_lines(place, &message);
 		break;
+	case GROUP_SLOTS:
+		members_take_slots(&group->members, place, &message);
+		break;
+	default:
+		changes_receive(group, place, &message);
 	}
 	return message.kind == GROUP_VOTES || message.kind == GROUP_SILENT;
 }
@@ -102,7 +120,7 @@ bool group_receive(struct group *group, struct group_id from, const uint8_t *byt
 /* Before its first message, the version of a member is unknown. */
 bool group_member_is_compatible(const struct group_member *member)
 {
-	return !member->format || (member->format <= GROUP_VERSION + 1 && member->format + 1 >= GROUP_VERSION);
+	return !member->format || group_version_is_adjacent(member->format);
 }
 
 /* --- sending */
@@ -122,6 +140,17 @@ static void send_hello(struct group *group, uint64_t now)
 	group->greeted = now ? now : 1;
 }
 
+void group_greet(struct group *group, uint64_t now)
+{
+	if (members_find(&group->members, group->self))
+		send_hello(group, now);
+}
+
+uint64_t group_echo(const struct group *group)
+{
+	return group->echo;
+}
+
 static void send_votes(struct group *group, const struct hash_map *map, bool is_set)
 {
 	struct group_key *keys = allocate(GROUP_VOTES_MAX, sizeof(*keys));
@@ -134,7 +163,7 @@ static void send_votes(struct group *group, const struct hash_map *map, bool is_
 	do {
 		for (count = 0; count < GROUP_VOTES_MAX && hash_map_next(map, &cursor, &entry); count++) {
 			keys[count] = *(const struct group_key *)entry.key;
-			votes[count] = *(const uint8_t *)entry.value;
+			votes[count] = *(const uint8_t *)entry.value; /* struct own_vote begins with it, too */
 		}
 		left -= count;
 		flags |= is_set && !left ? GROUP_LAST : 0;
@@ -160,18 +189,33 @@ static void send_lines(struct group *group)
 	} while (sent < group->line_count);
 }
 
-/* If the report does not take effect, it is repeated after the same time. */
+static bool has_sets(const struct group_member *member)
+{
+	return (member->sets & GROUP_SETS_NEEDED) == GROUP_SETS_NEEDED;
+}
+
+/* Other members wait for the sets of a member, so a member that does not send them counts as silent, too. */
+static bool is_silent(const struct group_member *member, uint64_t now)
+{
+	return now >= member->heard + GROUP_SILENCE || (!has_sets(member) && now >= member->since + SETS_LATE);
+}
+
+/* If the report does not take effect, it is repeated. */
 static void report_silent(struct group *group, uint64_t now)
 {
 	uint8_t message[GROUP_MESSAGE_SIZE];
 
 	for (size_t i = 0; i < group->members.count; i++) {
-		struct group_member *member = &group->members.places[group->members.order[i]].member;
+		struct place *place = &group->members.places[group->members.order[i]];
+		const struct group_member *member = &place->member;
 
-		if (member->is_silent || now < member->heard + GROUP_SILENCE || group_id_equal(member->id, group->self))
+		if (member->is_silent || !group_member_is_compatible(member) || !is_silent(member, now) ||
+			group_id_equal(member->id, group->self))
+			continue;
+		if (place->reported && now < place->reported + GROUP_SILENCE)
 			continue;
 		group->send(message, group_encode_silent(member->id, message), group->data);
-		member->heard = now;
+		place->reported = now;
 	}
 }
 
@@ -180,26 +224,28 @@ bool group_is_echoed(const struct group *group, uint64_t now)
 	return group->connected && now < group->echoed + GROUP_SILENCE;
 }
 
-/* Have the votes of this member returned, and those of all other members arrived? */
-static bool has_all_votes(struct group *group)
+/* Have the sets of this member returned, and those of all other members arrived? */
+static bool has_all_sets(struct group *group, uint64_t now)
 {
 	const struct place *self = members_find(&group->members, group->self);
-	bool all = self && self->member.complete;
+	bool all = self && has_sets(&self->member) && changes_have_state(group, &self->member, now);
 
 	for (size_t i = 0; i < group->members.count; i++) {
 		const struct group_member *member = group_member_at(group, i);
 
-		all &= member->complete || member->is_silent || !group_member_is_compatible(member);
+		all &= (has_sets(member) && changes_have_state(group, member, now)) || member->is_silent ||
+		       !group_member_is_compatible(member);
 	}
 	return all;
 }
 
 static void update_state(struct group *group, uint64_t now)
 {
-	if (!group->quorate || !group_is_echoed(group, now))
+	if (!group->quorate || !group_is_echoed(group, now)) {
 		group->agreeing = false;
-	else if (now >= group->quorate_since + QUORUM_PAUSE && has_all_votes(group))
-		group->agreeing = true;
+	} else if (now >= group->quorate_since + QUORUM_PAUSE && has_all_sets(group, now)) {
+		group->agreeing = changes_synchronize(group);
+	}
 	if (group->agreeing)
 		group->lost = now;
 }
@@ -207,6 +253,7 @@ static void update_state(struct group *group, uint64_t now)
 static void send_news(struct group *group)
 {
 	if (group->send_all) {
+		group_send_slots(group);
 		send_votes(group, group->own, true);
 		send_lines(group);
 	} else if (hash_map_count(group->news)) {
@@ -227,21 +274,44 @@ void group_tick(struct group *group, uint64_t now)
 	if (!group->greeted || group->send_all || now >= group->greeted + HELLO_PAUSE)
 		send_hello(group, now);
 	send_news(group);
+	changes_tick(group, now);
 	if (group_is_echoed(group, now))
 		report_silent(group, now);
 }
 
 /* --- events from this member */
 
+static void put_vote(struct group *group, const struct group_key *key, enum group_vote vote)
+{
+	const struct own_vote own = {.vote = vote, .round = group->round};
+	const uint8_t value = vote;
+
+	hash_map_put(group->own, key, &own);
+	hash_map_put(group->news, key, &value);
+}
+
 void group_vote(struct group *group, const struct group_key *key, enum group_vote vote)
 {
-	const uint8_t *before = hash_map_find(group->own, key);
-	uint8_t value = vote;
+	struct own_vote *own = hash_map_find(group->own, key);
 
-	if ((before ? *before : GROUP_VOTE_UNKNOWN) == value)
-		return;
-	hash_map_put(group->own, key, &value);
-	hash_map_put(group->news, key, &value);
+	if (own)
+		own->round = group->round;
+	if ((own ? own->vote : GROUP_VOTE_UNKNOWN) != vote)
+		put_vote(group, key, vote);
+}
+
+void group_end_votes(struct group *group)
+{
+	struct hash_map_entry entry;
+	size_t cursor = 0;
+
+	while (hash_map_next(group->own, &cursor, &entry)) {
+		const struct own_vote *own = entry.value;
+
+		if (own->round != group->round && own->vote != GROUP_VOTE_UNKNOWN)
+			put_vote(group, entry.key, GROUP_VOTE_UNKNOWN);
+	}
+	group->round++;
 }
 
 void group_set_lines(struct group *group, const uint32_t *lines, size_t count)
@@ -258,7 +328,7 @@ void group_set_lines(struct group *group, const uint32_t *lines, size_t count)
 
 bool group_member_counts(const struct group_member *member)
 {
-	return member->complete && group_member_is_compatible(member);
+	return (member->sets & GROUP_SETS_NEEDED) == GROUP_SETS_NEEDED && group_member_is_compatible(member);
 }
 
 enum group_state group_state(const struct group *group, uint64_t now)
@@ -268,6 +338,17 @@ enum group_state group_state(const struct group *group, uint64_t now)
 	if (now >= group->lost + group->settings.alone_after)
 		return GROUP_ALONE;
 	return group->quorate && group_is_echoed(group, now) ? GROUP_JOINING : GROUP_WAITING;
+}
+
+enum group_placement group_placement(const struct group *group, uint64_t now)
+{
+	enum group_state state = group_state(group, now);
+
+	if (state == GROUP_ALONE)
+		return GROUP_PLACES;
+	if (state != GROUP_AGREEING || (group->left && now < group->left + group->settings.alone_after))
+		return GROUP_PLACES_NOT;
+	return GROUP_PLACES_IF_ECHOED;
 }
 
 static struct group_tally count_votes(const struct group *group, const struct group_key *key)
@@ -368,7 +449,8 @@ struct group *group_new(const struct group_settings *settings, group_send *send,
 
 	*group = (struct group){.settings = *settings, .send = send, .data = data, .lost = now, .echoed = now};
 	members_begin(&group->members);
-	group->own = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
+	changes_begin(&group->changes, settings->started);
+	group->own = hash_map_new(sizeof(struct group_key), sizeof(struct own_vote));
 	group->news = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
 	return group;
 }
@@ -378,8 +460,10 @@ void group_free(struct group *group)
 	if (!group)
 		return;
 	members_end(&group->members);
+	changes_end(&group->changes);
 	hash_map_free(group->own);
 	hash_map_free(group->news);
+	slots_map_free(group->own_slots);
 	free(group->lines);
 	free(group);
 }

@@ -38,6 +38,16 @@ struct group_settings {
 	uint64_t started;     /* seconds since the epoch */
 };
 
+/* The state of a member that the others must know completely before they agree. A member sends each part as a set of
+ * messages from GROUP_FIRST to GROUP_LAST. */
+enum group_set {
+	GROUP_SET_VOTES = 1,
+	GROUP_SET_SLOTS = 2,   /* the phases of migrating slots (group_slots.h) */
+	GROUP_SET_CHANGES = 4, /* the shared state (group_changes.h); only for members that have asked for it */
+};
+
+#define GROUP_SETS_NEEDED (GROUP_SET_VOTES | GROUP_SET_SLOTS)
+
 /* A message to all members. */
 typedef void group_send(const uint8_t *message, size_t length, void *data);
 
@@ -69,8 +79,18 @@ void group_tick(struct group *group, uint64_t now);
 /* The vote of this member about a backend. Call group_tick() afterwards. */
 void group_vote(struct group *group, const struct group_key *key, enum group_vote vote);
 
+/* Withdraws the votes about all backends that group_vote() has not named since the previous call: they are removed.
+ * Call group_tick() afterwards. */
+void group_end_votes(struct group *group);
+
 /* The lines of the running configuration, sorted (config_lines.h). */
 void group_set_lines(struct group *group, const uint32_t *lines, size_t count);
+
+/* Sends a hello now. */
+void group_greet(struct group *group, uint64_t now);
+
+/* When the last hello that has returned was sent, ms. */
+uint64_t group_echo(const struct group *group);
 
 /* --- Decisions */
 
@@ -85,19 +105,32 @@ struct group_tally {
 enum group_verdict group_verdict(
 	const struct group *group, const struct group_key *key, uint64_t now, struct group_tally *tally);
 
+/* May this member send new calls of migrating slots to their new owners? The others learn of the calls by messages. */
+enum group_placement {
+	GROUP_PLACES_NOT,       /* a member that may still forward packets receives no messages, or this one does not;
+				   for at most `alone_after` */
+	GROUP_PLACES_IF_ECHOED, /* while its own messages return without delay */
+	GROUP_PLACES,           /* it decides by itself */
+};
+
+enum group_placement group_placement(const struct group *group, uint64_t now);
+
 /* Does no backend respond to this member, while backends respond to other members? */
 bool group_is_blind(const struct group *group);
 
 /* --- Reports */
 
+bool group_id_equal(struct group_id a, struct group_id b);
+
 struct group_member {
 	struct group_id id;
 	struct group_hello hello; /* its last one; an empty name: none */
 	uint8_t format;           /* version of its messages; 0: none */
-	bool complete;            /* all its votes have arrived */
-	bool is_silent;           /* it has stopped sending; its votes are forgotten */
+	uint8_t sets;             /* enum group_set: the sets that have arrived completely */
+	bool is_silent;           /* it has stopped sending, or never sent its sets; its votes are forgotten */
 	uint64_t since;           /* when it appeared here, ms */
 	uint64_t heard;           /* its last message here, ms */
+	uint64_t garbage;         /* number of its messages that are not valid */
 	size_t up, down;          /* its votes */
 	uint32_t *lines;          /* of its configuration, sorted */
 	size_t line_count;
@@ -107,6 +140,10 @@ struct group_member {
 const struct group_member *group_member_at(const struct group *group, size_t index);
 bool group_member_is_compatible(const struct group_member *member);
 bool group_member_counts(const struct group_member *member);
+
+/* The next other member behind this id that counts; NULL: none. */
+const struct group_member *group_member_after(const struct group *group, struct group_id id);
+
 enum group_vote group_member_vote(const struct group *group, size_t index, const struct group_key *key);
 
 struct group_id group_self(const struct group *group);

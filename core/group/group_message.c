@@ -3,16 +3,24 @@
 
 #include <errno.h>
 #include <string.h>
-#include "group_message.h"
+#include "group_bytes.h"
 
-#define HEADER_SIZE 8
 #define VOTE_SIZE 17
 #define LINE_SIZE 4
+#define WORD_SIZE 10
+#define WORDS_HEADER_SIZE (HEADER_SIZE + 17)
+#define MIGRATING_HEADER_SIZE (HEADER_SIZE + 36)
 
-static const uint8_t magic[4] = {'S', 'X', 'G', 'R'};
+/* Of a shared state. */
+#define SHARED_IN_SYNC 1
+#define SHARED_RESTORED 2
 
 _Static_assert(HEADER_SIZE + 2 + GROUP_VOTES_MAX * VOTE_SIZE <= GROUP_MESSAGE_SIZE, "votes fit into a message");
+_Static_assert(WORDS_HEADER_SIZE + 2 + GROUP_WORDS_MAX * WORD_SIZE <= GROUP_MESSAGE_SIZE, "words fit into a message");
+_Static_assert(MIGRATING_HEADER_SIZE + 2 + GROUP_WORDS_MAX * WORD_SIZE <= GROUP_MESSAGE_SIZE,
+	"migrating slots fit into a message");
 _Static_assert(HEADER_SIZE + 2 + GROUP_LINES_MAX * LINE_SIZE <= GROUP_MESSAGE_SIZE, "lines fit into a message");
+_Static_assert(HEADER_SIZE + 2 * NAME_SIZE + 32 + GROUP_PART_MAX <= GROUP_MESSAGE_SIZE, "a part fits into a message");
 
 uint64_t group_hash(uint64_t hash, const void *bytes, size_t length)
 {
@@ -41,15 +49,6 @@ static const uint8_t *take(struct input *input, size_t length)
 	}
 	input->next += length;
 	return bytes;
-}
-
-static uint64_t number_at(const uint8_t *bytes, size_t length)
-{
-	uint64_t number = 0;
-
-	for (size_t i = 0; i < length; i++)
-		number = number << 8 | bytes[i];
-	return number;
 }
 
 static uint64_t take_number(struct input *input, size_t length)
@@ -83,28 +82,102 @@ static void take_hello(struct input *input, struct group_hello *hello)
 	take_text(input, hello->version);
 }
 
+bool group_version_is_adjacent(uint8_t version)
+{
+	return version <= GROUP_VERSION + 1 && version + 1 >= GROUP_VERSION;
+}
+
+static void take_values(struct input *input, size_t size, struct group_message *out)
+{
+	out->count = take_number(input, 2);
+	out->values = take(input, out->count * size);
+}
+
+static struct group_id take_id(struct input *input)
+{
+	struct group_id id = {.node = take_number(input, 4)};
+
+	id.pid = take_number(input, 4);
+	return id;
+}
+
+static void take_shared(struct input *input, struct group_shared *shared)
+{
+	uint8_t origin;
+
+	shared->asker = take_id(input);
+	shared->question = take_number(input, 4);
+	shared->applied = take_number(input, 8);
+	shared->history = take_number(input, 8);
+	shared->view = take_number(input, 8);
+	origin = take_number(input, 1);
+	shared->in_sync = origin & SHARED_IN_SYNC;
+	shared->restored = origin & SHARED_RESTORED;
+}
+
+static void take_migrating(struct input *input, struct group_message *out)
+{
+	struct group_migrating *migrating = &out->migrating;
+
+	migrating->to = take_id(input);
+	migrating->slots = take_number(input, 4);
+	migrating->pool = take_number(input, 8);
+	migrating->owner = take_number(input, 8);
+	migrating->previous = take_number(input, 8);
+	take_values(input, WORD_SIZE, out);
+}
+
 int group_message_decode(const uint8_t *bytes, size_t length, struct group_message *out)
 {
 	struct input input = {.next = bytes, .end = bytes + length};
 
 	*out = (struct group_message){0};
-	if (length < HEADER_SIZE || memcmp(take(&input, sizeof(magic)), magic, sizeof(magic)))
+	if (length < HEADER_SIZE || memcmp(take(&input, sizeof(group_magic)), group_magic, sizeof(group_magic)))
 		return -EPROTO;
 	out->version = take_number(&input, 1);
 	out->kind = take_number(&input, 1);
 	out->flags = take_number(&input, 2);
+	if (!group_version_is_adjacent(out->version) && out->kind != GROUP_HELLO)
+		out->kind = 0;
+	out->content = input.next;
+	out->content_length = input.end - input.next;
 	switch (out->kind) {
 	case GROUP_HELLO:
 		take_hello(&input, &out->hello);
 		break;
 	case GROUP_SILENT:
-		out->silent.node = take_number(&input, 4);
-		out->silent.pid = take_number(&input, 4);
+		out->silent = take_id(&input);
+		break;
+	case GROUP_SHARED:
+		take_shared(&input, &out->shared);
+		take_values(&input, 1, out);
+		break;
+	case GROUP_CHANGE:
+		out->change.number = take_number(&input, 8);
+		take_text(&input, out->change.node);
+		take_text(&input, out->change.user);
+		take_values(&input, 1, out);
+		break;
+	case GROUP_RESULT:
+		out->change.origin = take_id(&input);
+		out->change.number = take_number(&input, 8);
+		out->change.done = take_number(&input, 1);
+		take_values(&input, 1, out);
 		break;
 	case GROUP_VOTES:
+		take_values(&input, VOTE_SIZE, out);
+		break;
 	case GROUP_LINES:
-		out->count = take_number(&input, 2);
-		out->values = take(&input, out->count * (out->kind == GROUP_VOTES ? VOTE_SIZE : LINE_SIZE));
+		take_values(&input, LINE_SIZE, out);
+		break;
+	case GROUP_SLOTS:
+		out->words.pool = take_number(&input, 8);
+		out->words.wanted = take_number(&input, 8);
+		out->words.phase = take_number(&input, 1);
+		take_values(&input, WORD_SIZE, out);
+		break;
+	case GROUP_MIGRATING:
+		take_migrating(&input, out);
 		break;
 	}
 	return input.too_short ? -EPROTO : 0;
@@ -123,14 +196,15 @@ uint32_t group_message_line(const struct group_message *message, size_t index)
 	return number_at(message->values + index * LINE_SIZE, LINE_SIZE);
 }
 
-/* --- writing */
-
-static uint8_t *put_number(uint8_t *out, uint64_t number, size_t length)
+uint64_t group_message_word(const struct group_message *message, size_t index, size_t *number)
 {
-	for (size_t i = 0; i < length; i++)
-		out[i] = number >> 8 * (length - 1 - i);
-	return out + length;
+	const uint8_t *bytes = message->values + index * WORD_SIZE;
+
+	*number = number_at(bytes, 2);
+	return number_at(bytes + 2, 8);
 }
+
+/* --- writing */
 
 static uint8_t *put_text(uint8_t *out, const char *text)
 {
@@ -138,14 +212,6 @@ static uint8_t *put_text(uint8_t *out, const char *text)
 
 	out = put_number(out, length, 1);
 	return (uint8_t *)memcpy(out, text, length) + length;
-}
-
-static uint8_t *put_header(uint8_t *out, enum group_kind kind, uint16_t flags)
-{
-	memcpy(out, magic, sizeof(magic));
-	out = put_number(out + sizeof(magic), GROUP_VERSION, 1);
-	out = put_number(out, kind, 1);
-	return put_number(out, flags, 2);
 }
 
 size_t group_encode_hello(const struct group_hello *hello, uint8_t out[GROUP_MESSAGE_SIZE])
@@ -161,12 +227,49 @@ size_t group_encode_hello(const struct group_hello *hello, uint8_t out[GROUP_MES
 	return put_text(next, hello->version) - out;
 }
 
+static uint8_t *put_bytes(uint8_t *out, const void *bytes, size_t length)
+{
+	out = put_number(out, length, 2);
+	if (length)
+		memcpy(out, bytes, length);
+	return out + length;
+}
+
 size_t group_encode_silent(struct group_id member, uint8_t out[GROUP_MESSAGE_SIZE])
 {
-	uint8_t *next = put_header(out, GROUP_SILENT, 0);
+	return put_id(put_header(out, GROUP_SILENT, 0), member) - out;
+}
 
-	next = put_number(next, member.node, 4);
-	return put_number(next, member.pid, 4) - out;
+size_t group_encode_shared(const struct group_shared *shared, const void *bytes, size_t length, uint16_t flags,
+	uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *next = put_id(put_header(out, GROUP_SHARED, flags), shared->asker);
+
+	next = put_number(next, shared->question, 4);
+	next = put_number(next, shared->applied, 8);
+	next = put_number(next, shared->history, 8);
+	next = put_number(next, shared->view, 8);
+	next = put_number(next, (shared->in_sync ? SHARED_IN_SYNC : 0) | (shared->restored ? SHARED_RESTORED : 0), 1);
+	return put_bytes(next, bytes, length) - out;
+}
+
+size_t group_encode_change(
+	const struct group_change *change, const void *bytes, size_t length, uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *next = put_number(put_header(out, GROUP_CHANGE, 0), change->number, 8);
+
+	next = put_text(put_text(next, change->node), change->user);
+	return put_bytes(next, bytes, length) - out;
+}
+
+size_t group_encode_result(
+	const struct group_change *change, const void *bytes, size_t length, uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *next = put_id(put_header(out, GROUP_RESULT, 0), change->origin);
+
+	next = put_number(next, change->number, 8);
+	next = put_number(next, change->done, 1);
+	return put_bytes(next, bytes, length) - out;
 }
 
 size_t group_encode_votes(const struct group_key *keys, const enum group_vote *votes, size_t count, uint16_t flags,
@@ -188,5 +291,38 @@ size_t group_encode_lines(const uint32_t *lines, size_t count, uint16_t flags, u
 
 	for (size_t i = 0; i < count; i++)
 		next = put_number(next, lines[i], LINE_SIZE);
+	return next - out;
+}
+
+size_t group_encode_words(const struct group_words *words, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *next = put_header(out, GROUP_SLOTS, flags);
+
+	next = put_number(next, words->pool, 8);
+	next = put_number(next, words->wanted, 8);
+	next = put_number(next, words->phase, 1);
+	return put_number(next, 0, 2) - out;
+}
+
+size_t group_append_word(size_t length, size_t number, uint64_t word, uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *count = out + WORDS_HEADER_SIZE;
+
+	put_number(count, number_at(count, 2) + 1, 2);
+	return put_number(put_number(out + length, number, 2), word, 8) - out;
+}
+
+size_t group_encode_migrating(const struct group_migrating *migrating, uint16_t flags, const uint16_t *numbers,
+	const uint64_t *words, size_t count, uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *next = put_id(put_header(out, GROUP_MIGRATING, flags), migrating->to);
+
+	next = put_number(next, migrating->slots, 4);
+	next = put_number(next, migrating->pool, 8);
+	next = put_number(next, migrating->owner, 8);
+	next = put_number(next, migrating->previous, 8);
+	next = put_number(next, count, 2);
+	for (size_t i = 0; i < count; i++)
+		next = put_number(put_number(next, numbers[i], 2), words[i], 8);
 	return next - out;
 }

@@ -26,6 +26,9 @@ struct heartbeat {
 
 /* Each second of the window has its own entry. */
 #define SECONDS 64
+
+#define SHARED_HEARTBEATS 4 /* heartbeats in node_timeout that the other members of a group need */
+
 _Static_assert(SECONDS > 2 * JOIN_WINDOW, "window");
 
 struct join {
@@ -190,6 +193,17 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
+/* Need other balancers know of this heartbeat? */
+static bool is_news(const struct join *join, const struct farm *farm, const struct farm_backend *backend,
+	const struct join_command *command, uint64_t ms)
+{
+	const struct heartbeat *heard = backend->id < join->limit ? &join->heard[backend->id] : NULL;
+	int load = heard && heard->has_load ? heard->load : JOIN_NOT_GIVEN;
+
+	return !heard || !heard->signed_at || load != command->load ||
+	       silence(join, backend, ms) >= farm->config->join.node_timeout / SHARED_HEARTBEATS;
+}
+
 int join_load(const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
 {
 	const struct heartbeat *heard = backend->id < join->limit ? &join->heard[backend->id] : NULL;
@@ -314,18 +328,19 @@ static struct join_answer add(struct join *join, struct farm *farm, const struct
 	backend = farm_find_backend(farm_find_pool(farm, command->pool), command->name);
 	backend->record.overrides |= OVERRIDE_JOINED;
 	record_heartbeat(join, backend, command, ms);
-	done.changed = true;
+	done.changed = done.shared = true;
 	return done;
 }
 
 /* Handles a heartbeat, which may have a new weight. The action `start` cancels a pending removal. */
-static struct join_answer keep(
-	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
+static struct join_answer keep(struct join *join, const struct farm *farm, struct farm_backend *backend,
+	const struct join_command *command, uint64_t ms)
 {
 	struct backend_record *record = &backend->record;
 	bool returns = command->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
 	struct join_answer done = join_answer(200, returns ? "joined" : "heartbeat received");
 
+	done.shared = is_news(join, farm, backend, command, ms);
 	done.changed = record_heartbeat(join, backend, command, ms) || returns;
 	if (returns)
 		record->overrides &= ~OVERRIDE_LEAVING;
@@ -333,6 +348,7 @@ static struct join_answer keep(
 		record->weight = command->weight;
 		done.changed = true;
 	}
+	done.shared |= done.changed;
 	return done;
 }
 
@@ -348,7 +364,7 @@ static struct join_answer leave(struct join *join, struct farm *farm, struct far
 	error = (at_once ? farm_remove_backend : farm_remove_when_drained)(farm, command->pool, command->name, text);
 	if (error)
 		return refusal(error, text);
-	done.changed = true;
+	done.changed = done.shared = true;
 	return done;
 }
 
@@ -376,18 +392,24 @@ static struct join_answer objection(
 #define BAN_INTERVAL 20  /* ms: 50 changes per second */
 #define BAN_WINDOW 10000 /* ms: a burst of 500 */
 
-static struct join_answer ban(
-	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
+static struct join_answer accept_ban(const struct farm *farm, const struct join_command *command)
 {
 	struct join_answer answer = join_answer(200, "accepted");
 
 	if (!farm->config->join.guard)
 		return join_answer(409, "servers may not change the guard (`join: guard: true` permits it)");
+	answer.ban = command->ban;
+	answer.shared = true;
+	return answer;
+}
+
+static struct join_answer ban(
+	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
+{
 	if (join->bans > ms + BAN_WINDOW)
 		return join_answer(503, "too many changes of the guard: try again in a second");
 	join->bans = (join->bans > ms ? join->bans : ms) + BAN_INTERVAL;
-	answer.ban = command->ban;
-	return answer;
+	return accept_ban(farm, command);
 }
 
 static struct join_answer act(struct join *join, struct farm *farm, const struct image *running,
@@ -410,7 +432,7 @@ static struct join_answer act(struct join *join, struct farm *farm, const struct
 			"no backend '%s' in pool '%s': it has not joined, or its heartbeats were missing",
 			command->name, command->pool);
 	if (command->action == JOIN_START || command->action == JOIN_HEARTBEAT)
-		return keep(join, backend, command, ms);
+		return keep(join, farm, backend, command, ms);
 	return leave(join, farm, backend, command, ms);
 }
 
@@ -447,4 +469,15 @@ struct join_answer join_handle_request(struct join *join, struct farm *farm, con
 		accept_newer_clock(join, farm, &command, clocks.ms);
 	}
 	return done;
+}
+
+struct join_answer join_handle_shared(struct join *join, struct farm *farm, const struct image *running,
+	const struct join_request *request, uint64_t signed_at, uint64_t ms)
+{
+	struct join_command command = {0};
+
+	join_command_read(request, signed_at, &command);
+	if (command.fault.status)
+		return command.fault;
+	return command.ban.action ? accept_ban(farm, &command) : act(join, farm, running, &command, ms);
 }

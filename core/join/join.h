@@ -44,6 +44,7 @@ struct join_answer {
 	unsigned int status;
 	bool authentic;             /* the signature and its time are valid, and the request is not a replay */
 	bool changed;               /* the farm has changed */
+	bool shared;                /* the other members of a group of balancers need the request, too */
 	struct join_ban ban;        /* an accepted request that the caller must carry out, and answer itself */
 	char text[FARM_ERROR_SIZE]; /* printable ASCII */
 };
@@ -64,6 +65,11 @@ size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]
 /* Authenticates and applies a request. `signature` is the correct signature of the request. */
 struct join_answer join_handle_request(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks);
+
+/* Applies a request that a different member of the group of balancers has authenticated at `signed_at`, seconds since
+ * the epoch. */
+struct join_answer join_handle_shared(struct join *join, struct farm *farm, const struct image *running,
+	const struct join_request *request, uint64_t signed_at, uint64_t ms);
 
 /* Marks joined backends as silent after node_timeout without a heartbeat. Returns true if a mark changed. After a
  * restart of the daemon, the time without heartbeats starts at 0 for each backend. */

@@ -287,6 +287,10 @@ static void plan_state(struct draft *draft)
 	else if (before->is_blind != after->is_blind)
 		plan_describe(step, after->is_blind ? "balancer: health checks fail: no backend responds to it"
 						    : "balancer: health checks succeed again: backends respond to it");
+	else if (before->joining_until != after->joining_until)
+		plan_describe(step, after->joining_until
+					    ? "balancer: health checks fail: it waits for the state of its group"
+					    : "balancer: health checks no longer wait for the state of its group");
 }
 
 struct plan *plan_new(const struct image *running, const struct image *desired)

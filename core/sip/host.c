@@ -76,7 +76,10 @@ int host_parse(const char *text, char host[HOST_SIZE], uint16_t *port)
 	return 0;
 }
 
-#define PARAMETER_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-._"
+#define TAG "tag="
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
+#define TAG_SEPARATORS "-._"
+#define PARAMETER_CHARACTERS LETTERS_AND_DIGITS "-._"
 
 /* Is the name of this length that of a parameter in RFC 3261? */
 static bool is_standard(const char *name, size_t length)
@@ -89,27 +92,45 @@ static bool is_standard(const char *name, size_t length)
 	return false;
 }
 
-static int parse_parameter(const char *text, char out[HOST_SIZE])
+static int parse_parameter(const char *text)
 {
-	char lower[HOST_SIZE] = "";
-	size_t length = strlen(text), name, value;
+	size_t name = strspn(text + 1, PARAMETER_CHARACTERS), value;
 
-	if (length >= HOST_SIZE)
+	if (!name || text[1 + name] != '=' || is_standard(text + 1, name))
 		return -EINVAL;
-	for (size_t i = 0; i < length; i++)
-		lower[i] = tolower((unsigned char)text[i]);
-	name = strspn(lower + 1, PARAMETER_CHARACTERS);
-	if (!name || lower[1 + name] != '=' || is_standard(lower + 1, name))
-		return -EINVAL;
-	value = strspn(lower + 2 + name, PARAMETER_CHARACTERS);
-	if (!value || 2 + name + value != length)
-		return -EINVAL;
-	memcpy(out, lower, length + 1);
-	return 0;
+	value = strspn(text + 2 + name, PARAMETER_CHARACTERS);
+	return value && !text[2 + name + value] ? 0 : -EINVAL;
+}
+
+static int parse_tag(const char *text)
+{
+	const char *prefix = text + strlen(TAG);
+	size_t length = strspn(prefix, LETTERS_AND_DIGITS);
+
+	return length && prefix[length] && strchr(TAG_SEPARATORS, prefix[length]) && !prefix[length + 1] ? 0 : -EINVAL;
+}
+
+enum hint_kind hint_kind(const char *hint)
+{
+	if (*hint == ';')
+		return HINT_PARAMETER;
+	return strstr(hint, TAG) == hint ? HINT_TAG : HINT_HOST;
 }
 
 int hint_parse(const char *text, char hint[HOST_SIZE], uint16_t *port)
 {
+	char lower[HOST_SIZE] = "";
+	size_t length = strlen(text);
+	enum hint_kind kind;
+
 	*port = 0;
-	return *text == ';' ? parse_parameter(text, hint) : host_parse(text, hint, port);
+	for (size_t i = 0; i < length && i < HOST_SIZE - 1; i++)
+		lower[i] = tolower((unsigned char)text[i]);
+	kind = hint_kind(lower);
+	if (kind == HINT_HOST)
+		return host_parse(text, hint, port);
+	if (length >= HOST_SIZE || (kind == HINT_TAG ? parse_tag(lower) : parse_parameter(lower)))
+		return -EINVAL;
+	memcpy(hint, lower, length + 1);
+	return 0;
 }

@@ -9,7 +9,9 @@
 struct progress {
 	uint64_t recorded;
 	uint64_t moved;
-	uint64_t held; /* the migration cannot end before this time, because calls remain elsewhere */
+	uint64_t held;  /* the migration cannot end before this time, because calls remain elsewhere */
+	uint64_t waits; /* since when the slot waits only for the group; 0: it does not wait */
+	bool over;      /* the migration may end here, and waits only for the group */
 };
 
 #define HELD_MSEC 10000 /* a held slot is examined again after this time */
@@ -21,6 +23,7 @@ struct migration {
 	struct progress *progress; /* by slot; NULL while no slot is migrating */
 	uint32_t count;            /* number of migrating slots */
 	uint64_t latest;           /* when a slot last began recording, or moved */
+	struct migration_waits waits;
 };
 
 struct migration *migration_new(uint32_t slots)
@@ -127,12 +130,50 @@ static void move_slot(struct migration *migration, uint32_t slot, uint16_t wante
 	migration->latest = now;
 }
 
-/* When the slot may move, although its owner is alive. */
-static uint64_t move_time(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
+static bool contains(const uint64_t *set, uint32_t slot)
+{
+	return set[slot / 64] >> slot % 64 & 1;
+}
+
+/* When the slot may move, although its owner is alive. After a second change, a slot that has moved before waits for
+ * the group from now on, because it needs no further recording. */
+static uint64_t move_time(struct migration *migration, uint32_t slot, const struct migration_rules *rules, uint64_t now)
 {
 	bool failing = rules->failing && rules->failing[migration->owners->ids[slot]];
+	struct progress *progress = &migration->progress[slot];
+	uint64_t recorded = progress->recorded + rules->record_time;
 
-	return failing ? 0 : migration->progress[slot].recorded + rules->record_time;
+	if (failing)
+		return 0;
+	if (now < recorded || !rules->group || !contains(rules->group->recording, slot))
+		return recorded;
+	if (!progress->waits)
+		progress->waits = progress->moved ? now : recorded;
+	migration->waits.waiting += now < progress->waits + rules->patience;
+	migration->waits.overdue += now >= progress->waits + rules->patience;
+	return progress->waits + rules->patience;
+}
+
+/* The moving phase of the slot is over. Ends the migration, unless calls are still at other backends, or a different
+ * member still moves the slot. Returns when to call again. */
+static uint64_t finish_slot(
+	struct migration *migration, uint32_t slot, const struct migration_rules *rules, uint64_t now)
+{
+	struct progress *progress = &migration->progress[slot];
+	uint16_t owner = migration->owners->ids[slot];
+	bool held = rules->held && rules->held[slot];
+	bool is_moving = rules->group && contains(rules->group->moving, slot);
+
+	progress->over = !held;
+	if (!owner || (!held && !is_moving)) {
+		end_slot(migration, slot);
+		return MIGRATION_NEVER;
+	}
+	migration->previous->ids[slot] = owner; /* the owner now receives every call that is not tracked */
+	if (!held)
+		return MIGRATION_NEVER;
+	progress->held = now + HELD_MSEC;
+	return progress->held;
 }
 
 /* Advances one slot. Returns when to call again. */
@@ -142,6 +183,7 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	const uint16_t *previous = &migration->previous->ids[slot];
 	uint16_t owner = migration->owners->ids[slot];
 	struct progress *progress;
+	uint64_t again;
 
 	if (*previous && !alive[*previous])
 		replace_previous(migration, slot, wanted);
@@ -152,23 +194,19 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	if (!*previous)
 		return MIGRATION_NEVER;
 	progress = &migration->progress[slot];
+	progress->over = false;
 	if (migration->owners->ids[slot] != wanted) {
-		if (now < move_time(migration, slot, rules))
-			return move_time(migration, slot, rules);
+		again = move_time(migration, slot, rules, now);
+		if (now < again)
+			return again;
 		move_slot(migration, slot, wanted, now);
 	}
+	progress->waits = 0;
 	if (progress->moved && now < progress->moved + rules->drain_timeout)
 		return progress->moved + rules->drain_timeout;
 	if (now < progress->held)
 		return progress->held;
-	if (rules->held && rules->held[slot] && migration->owners->ids[slot]) {
-		migration->previous->ids[slot] =
-			migration->owners->ids[slot]; /* the owner now receives every call that is not tracked */
-		progress->held = now + HELD_MSEC;
-		return progress->held;
-	}
-	end_slot(migration, slot);
-	return MIGRATION_NEVER;
+	return finish_slot(migration, slot, rules, now);
 }
 
 bool migration_is_complete(const struct migration *migration, const struct slots *wanted)
@@ -182,6 +220,7 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 	uint64_t next = MIGRATION_NEVER, again;
 	const uint16_t *owners, *previous;
 
+	migration->waits = (struct migration_waits){0};
 	if (migration_is_complete(migration, wanted))
 		return next;
 	prepare(migration);
@@ -217,6 +256,7 @@ void migration_finish(struct migration *migration, struct slots *wanted)
 {
 	slots_replace(&migration->owners, wanted);
 	migration->count = 0;
+	migration->waits = (struct migration_waits){0};
 	release_if_over(migration);
 }
 
@@ -233,6 +273,27 @@ struct slots *migration_previous(const struct migration *migration)
 bool migration_is_going_on(const struct migration *migration)
 {
 	return migration->count;
+}
+
+void migration_phases(const struct migration *migration, const struct migration_rules *rules, uint64_t now,
+	const struct migration_phases *out)
+{
+	memset(out->recording, 0, MIGRATION_WORDS(migration->slots) * sizeof(*out->recording));
+	memset(out->moving, 0, MIGRATION_WORDS(migration->slots) * sizeof(*out->moving));
+	for (uint32_t slot = 0; migration->count && slot < migration->slots; slot++) {
+		const struct progress *progress = &migration->progress[slot];
+		uint64_t bit = UINT64_C(1) << slot % 64;
+
+		if (!migration->previous->ids[slot])
+			continue;
+		out->recording[slot / 64] |= now < progress->recorded + rules->record_time ? bit : 0;
+		out->moving[slot / 64] |= progress->over ? 0 : bit;
+	}
+}
+
+struct migration_waits migration_waits(const struct migration *migration)
+{
+	return migration->waits;
 }
 
 static int64_t silence_limit(const struct tracked_call *tracked)

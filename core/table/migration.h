@@ -12,6 +12,14 @@
 
 struct migration;
 
+/* Sets of migrating slots, one bit for each slot: bit slot % 64 of word slot / 64. */
+struct migration_phases {
+	uint64_t *recording; /* slots whose calls have not been recorded for record_time yet */
+	uint64_t *moving;    /* slots whose migration must not end yet */
+};
+
+#define MIGRATION_WORDS(slots) (((slots) + 63) / 64)
+
 struct migration_rules {
 	uint64_t record_time;   /* the recording phase: from its start to the move */
 	uint64_t drain_timeout; /* the moving phase: from the move to the end of the migration */
@@ -21,6 +29,11 @@ struct migration_rules {
 	/* By id: true if new calls must leave the backend at once. Its slots move without a recording phase; it stays
 	 * their previous owner. NULL: false for all backends. */
 	const bool *failing;
+	/* The phases of the same slots at the members of a group of balancers, as all members know them. A slot moves
+	 * and ends only when no member has it in the set of this phase. After it has waited for `patience`, a slot
+	 * moves anyway. NULL: no group. */
+	const struct migration_phases *group;
+	uint64_t patience;
 };
 
 #define MIGRATION_NEVER UINT64_MAX
@@ -57,6 +70,18 @@ struct slots *migration_previous(const struct migration *migration);
 bool migration_is_complete(const struct migration *migration, const struct slots *wanted);
 
 bool migration_is_going_on(const struct migration *migration);
+
+/* Writes the phases of all slots at the time `now`. Both sets have MIGRATION_WORDS() words. */
+void migration_phases(const struct migration *migration, const struct migration_rules *rules, uint64_t now,
+	const struct migration_phases *out);
+
+/* Of the last step: the slots that waited only for the group, and those that moved because they have waited for
+ * too long. */
+struct migration_waits {
+	uint32_t waiting, overdue;
+};
+
+struct migration_waits migration_waits(const struct migration *migration);
 
 /* A call or connection without packets counts as live for this time. For a call with a known dialog this is the
  * recommended session interval (RFC 4028, section 4). For a pending INVITE it is timer C, more than 180 s, with a

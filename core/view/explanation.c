@@ -282,7 +282,8 @@ static const char *no_hint(const struct explanation *e)
 		return "none: no backend of this service has `hints:`";
 	if (!e->reads_hints)
 		return "none: the service reads hints in responses only";
-	return e->line ? "none: the message has no header that can contain a hint" : "none: the message is not SIP";
+	return e->line ? "none: the message has no header or tag that can contain a hint"
+		       : "none: the message is not SIP";
 }
 
 static void add_hints(const struct explained *explained, json_t *steps)
@@ -295,20 +296,23 @@ static void add_hints(const struct explained *explained, json_t *steps)
 		steps_add(steps, "hint", "%s", no_hint(e));
 	for (int i = 0; i < e->hint_count && i < EXPLAINED_HINTS; i++) {
 		const char *name = backend_name(explained, e->hints[i].backend);
-		char host[QUOTE_SIZE];
+		const char *what = e->hints[i].is_tag ? "tag " : "";
+		__u32 at = e->hints[i].at;
+		char text[QUOTE_SIZE];
 
-		quote(explained, e->hints[i].at, e->hints[i].by_parameter ? " \t\r\n,>?" : " \t\r\n;,>?", host);
+		quote(explained, at, e->hints[i].by_parameter ? " \t\r\n,>?" : " \t\r\n;,>?", text);
 		if (e->hints[i].result == EXPLAINED_BACKEND)
-			steps_add(steps, "hint", "%s at offset %u: backend %s%s", host, e->hints[i].at, name,
+			steps_add(steps, "hint", "%s%s at offset %u: backend %s%s", what, text, at, name,
 				e->reason == REASON_HINT ? "" : ", not used: the search limit was reached");
 		else if (e->hints[i].result == EXPLAINED_DOWN)
-			steps_add(steps, "hint", "%s at offset %u: backend %s, not used because it is down", host,
-				e->hints[i].at, name);
+			steps_add(steps, "hint", "%s%s at offset %u: backend %s, not used because it is down", what,
+				text, at, name);
 		else if (e->hints[i].result == EXPLAINED_VIP)
 			steps_add(steps, "hint", "%s at offset %u: this is the VIP, so the next host is looked up",
-				host, e->hints[i].at);
+				text, at);
 		else
-			steps_add(steps, "hint", "%s at offset %u: no backend has this host", host, e->hints[i].at);
+			steps_add(steps, "hint", "%s%s at offset %u: no backend has this %s", what, text, at,
+				e->hints[i].is_tag ? "tag" : "host");
 	}
 }
 

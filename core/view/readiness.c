@@ -12,6 +12,12 @@ void readiness_check_away(uint32_t away_since, struct messages *reasons)
 		messages_add(reasons, "the balancer is away ('sipxdp-ctl back' ends this)");
 }
 
+void readiness_check_joining(const struct image *image, uint32_t now, struct messages *reasons)
+{
+	if (now < image->state.joining_until)
+		messages_add(reasons, "the balancer is connected with its group again, and waits for its state");
+}
+
 static void check_blind(const struct image *image, struct messages *reasons)
 {
 	if (image->state.is_blind)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <time.h>
 #include <unistd.h>
 #include "core/view/readiness.h"
 #include "ctl/maps/maps.h"
@@ -50,6 +51,7 @@ static int check_maps(struct health_check *health, const char *service, struct m
 			strerror(-error));
 		return error;
 	}
+	readiness_check_joining(image, time(NULL), reasons);
 	error = readiness_check(image, service, is_attached, health, reasons);
 	if (error)
 		snprintf(health->error, sizeof(health->error),

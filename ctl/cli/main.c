@@ -116,7 +116,7 @@ static bool describes_packet(const json_t *values)
 {
 	return json_object_get(values, "call_ids") || json_object_get(values, "source") ||
 	       json_object_get(values, "via") || json_object_get(values, "route") ||
-	       json_object_get(values, "request-uri");
+	       json_object_get(values, "request-uri") || json_object_get(values, "tag");
 }
 
 static enum status run_lookup(struct output *output, struct client *client, const struct arguments *arguments)
@@ -132,7 +132,7 @@ static enum status run_lookup(struct output *output, struct client *client, cons
 	status = describes_packet(arguments->values)
 			 ? check(output, arguments, request)
 			 : refuse_usage(output, arguments,
-				   "CALL-ID is missing (or give --source, --via, --route or --request-uri)");
+				   "CALL-ID is missing (or give --source, --via, --route, --request-uri or --tag)");
 	json_decref(request);
 	if (status == STATUS_DONE && !lookup_run(output, client, arguments->values))
 		status = STATUS_FAILED;

@@ -302,6 +302,15 @@ static void put_share(const json_t *pool, const char *key, const char *verb)
 	printf(" %s (%lld of %lld)\n", verb, number_of(pool, key), number_of(pool, "slots"));
 }
 
+/* How many balancers have applied a change. */
+static void put_group(const json_t *change)
+{
+	const json_t *group = json_object_get(change, "group");
+
+	if (group)
+		printf("applied by all %lld balancers of the group\n", number_of(group, "members"));
+}
+
 static void put_steps(const json_t *change)
 {
 	const json_t *item;
@@ -334,6 +343,7 @@ static void put_change(enum command command, const json_t *change)
 	}
 	if (!moved)
 		puts(command == COMMAND_PLAN ? "no slot would move" : "no slot moves");
+	put_group(change);
 	put_warnings(change);
 }
 
@@ -428,6 +438,7 @@ static void put_text(enum command command, const json_t *result)
 	case COMMAND_GUARD_TRUST:
 	case COMMAND_GUARD_UNBLOCK:
 		put_steps(result);
+		put_group(result);
 		put_warnings(result);
 		break;
 	case COMMAND_GUARD_STATS:

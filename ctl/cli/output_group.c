@@ -26,6 +26,14 @@ static const struct column backend_columns[] = {
 	{0},
 };
 
+static const struct column wait_columns[] = {
+	{"POOL", "pool", CELL_TEXT},
+	{"SLOTS", "slots", CELL_NUMBER},
+	{"SECONDS", "seconds", CELL_NUMBER},
+	{"WAIT FOR", "reason", CELL_TEXT},
+	{0},
+};
+
 static void put_text(const json_t *text)
 {
 	text_put(stdout, json_is_string(text) ? json_string_value(text) : "", "");
@@ -58,6 +66,29 @@ static void put_differences(const json_t *differences)
 	}
 }
 
+static void put_quorum(const json_t *group)
+{
+	long long votes = json_integer_value(json_object_get(group, "votes"));
+	long long expected = json_integer_value(json_object_get(group, "votes_expected"));
+
+	printf("%-12s %s", "quorum:", json_is_true(json_object_get(group, "quorate")) ? "yes" : "no");
+	if (expected)
+		printf(", %lld of %lld votes", votes, expected);
+	putchar('\n');
+}
+
+static void put_nodes(const json_t *nodes)
+{
+	const json_t *node;
+	size_t i;
+
+	if (!json_array_size(nodes))
+		return;
+	printf("%-12s on these nodes of corosync: ", "no member:");
+	json_array_foreach(nodes, i, node) printf("%s%lld", i ? ", " : "", (long long)json_integer_value(node));
+	putchar('\n');
+}
+
 void output_group(const json_t *group)
 {
 	const json_t *item;
@@ -67,15 +98,20 @@ void output_group(const json_t *group)
 	put_line("node:", json_object_get(group, "node"));
 	put_line("state:", json_object_get(group, "state"));
 	put_line("agree:", json_object_get(group, "agree"));
-	printf("%-12s %s\n", "quorum:", json_is_true(json_object_get(group, "quorate")) ? "yes" : "no");
+	put_quorum(group);
 	printf("%-12s %lld ms\n", "lag:", (long long)json_integer_value(json_object_get(group, "lag_ms")));
 	if (json_integer_value(json_object_get(group, "invalid_messages")))
 		printf("%-12s %lld invalid messages\n",
 			"anomaly:", (long long)json_integer_value(json_object_get(group, "invalid_messages")));
+	put_nodes(json_object_get(group, "nodes_without_member"));
 	json_array_foreach(json_object_get(group, "warnings"), i, item) put_line("warning:", item);
 	putchar('\n');
 	columns_print(json_object_get(group, "members"), member_columns, "no members: not connected");
 	putchar('\n');
 	columns_print(json_object_get(group, "backends"), backend_columns, "all members see all backends up");
+	if (json_array_size(json_object_get(group, "waits"))) {
+		putchar('\n');
+		columns_print(json_object_get(group, "waits"), wait_columns, "");
+	}
 	put_differences(json_object_get(group, "differences"));
 }

@@ -21,7 +21,10 @@
 #include "log.h"
 #include "floods.h"
 #include "passive.h"
+#include "ctl/daemon/group/group_phases.h"
+#include "ctl/daemon/group/group_changes.h"
 #include "ctl/daemon/group/group_watch.h"
+#include "ctl/daemon/group/transfer_watch.h"
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
@@ -125,6 +128,7 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	struct image *desired;
 	struct plan *plan;
 	struct progress progress;
+	bool phases_ended;
 	int result;
 
 	atomic_store(&daemon->changed, false);
@@ -135,14 +139,17 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	worker_yield(daemon->worker);
 	counted_calls_report(daemon, daemon->farm);
 	farm = farm_trial_copy(daemon->farm);
+	transfer_watch_adopt(daemon->transfer_watch);
+	phases_ended = group_phases_read(daemon->group_phases, daemon);
 	worker_unlock(daemon->worker);
-	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= start)
+	if (image_is_migrating(daemon->running) && (phases_ended || desired_next(daemon->desired) <= start))
 		tracked_calls_hold_slots(daemon);
 	desired = desired_image(daemon->desired, farm, daemon->running, start);
 	plan = plan_new(daemon->running, desired);
 	progress = carry_out(daemon, plan);
 	*now = clock_msec();
 	desired_postpone(daemon->desired, start, *now);
+	group_phases_send(daemon->group_phases, daemon, farm, *now);
 	farm_trial_free(farm);
 	worker_lock(daemon->worker);
 	raise_nat_generation(daemon);
@@ -168,6 +175,8 @@ int daemon_reconcile(struct daemon *daemon)
 		error = macs;
 	if (!error)
 		error = call_balance_update(daemon->call_balance, daemon);
+	if (!error)
+		group_watch_reconciled(daemon->group_watch);
 	if (!error && !awaits_neighbours(daemon) && !group_watch_is_joining(daemon->group_watch) &&
 		guard_lists_are_ready(daemon) && guard_blocks_are_synced(daemon))
 		error = maps_set_filled(daemon->maps);
@@ -370,6 +379,9 @@ int daemon_start(struct daemon *daemon)
 	daemon->floods = floods_new();
 	daemon->passive_watch = passive_watch_new();
 	daemon->group_watch = group_watch_new(daemon);
+	daemon->group_phases = group_phases_new();
+	daemon->group_changes = group_changes_new(daemon);
+	daemon->transfer_watch = transfer_watch_new(daemon);
 	daemon->guard_watch = guard_watch_new();
 	daemon->guard_lists = guard_lists_new();
 	daemon->guard_blocks = guard_blocks_new();
@@ -450,7 +462,10 @@ void daemon_stop(struct daemon *daemon)
 	drain_free(daemon->drain);
 	floods_free(daemon->floods);
 	passive_watch_free(daemon->passive_watch);
+	group_changes_free(daemon->group_changes);
 	group_watch_free(daemon->group_watch);
+	group_phases_free(daemon->group_phases);
+	transfer_watch_free(daemon->transfer_watch);
 	guard_watch_free(daemon->guard_watch);
 	guard_lists_free(daemon->guard_lists);
 	guard_blocks_free(daemon->guard_blocks);

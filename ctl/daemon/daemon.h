@@ -36,6 +36,9 @@ struct daemon {
 	struct floods *floods;
 	struct passive_watch *passive_watch;
 	struct group_watch *group_watch;
+	struct group_phases *group_phases;
+	struct group_changes *group_changes;
+	struct transfer_watch *transfer_watch;
 	struct guard_watch *guard_watch;
 	struct guard_lists *guard_lists;
 	struct guard_blocks *guard_blocks;
@@ -88,6 +91,10 @@ int daemon_change(struct daemon *daemon, struct effects *effects);
  * `faults` lists. -EPERM: `move_calls` is false, and the change would move established calls, which `effects` lists.
  * In both cases the running configuration does not change. */
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
+
+/* Reads FILE and computes the effects of a reload, without applying it. The caller frees the result with config_free();
+ * NULL: FILE contains errors, which `faults` lists. */
+struct config *daemon_check_file(struct daemon *daemon, struct faults *faults, struct effects *effects);
 
 /* Computes the effects of a reload of this text, without applying them. 0, or -EINVAL with the errors in `faults`. */
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects);

@@ -205,6 +205,26 @@ int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	return error;
 }
 
+struct config *daemon_check_file(struct daemon *daemon, struct faults *faults, struct effects *effects)
+{
+	struct guard_files *files;
+	struct config *config = read_all(daemon, &files, faults), *copy = NULL;
+	struct farm *farm;
+
+	if (config) {
+		copy = config_copy(config);
+		guard_files_free(files);
+	}
+	farm = build_farm(daemon, config, faults);
+	if (!farm) {
+		config_free(copy);
+		return NULL;
+	}
+	predict(daemon, farm, effects);
+	farm_free(farm);
+	return copy;
+}
+
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects)
 {
 	struct config *config;

@@ -47,6 +47,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_TRACKED_CALLS] = "tracked_calls",
 	[MAP_TRANSACTIONS] = "transactions",
+	[MAP_PUNT_READERS] = "punt_readers",
 	[MAP_COUNTED_CALLS] = "counted_calls",
 	[MAP_BACKEND_LOADS] = "backend_loads",
 	[MAP_BALANCES] = "balances",

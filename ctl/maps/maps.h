@@ -89,6 +89,11 @@ int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *v
 /* The backend of the tracked call, or of the tracked transaction, with this hash. 0, or -ENOENT. */
 int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend);
 
+/* Whether the program writes the changes of calls to `call_changes`, for the other balancers of the group. Then the
+ * number of changes for which that ring buffer had no room. 0 or -errno. */
+int maps_share_calls(const struct maps *maps, bool active);
+uint64_t maps_lost_changes(const struct maps *maps);
+
 /* The live calls of a backend in counted_calls. */
 struct maps_load {
 	uint32_t sampled; /* each of them stands for CALL_SAMPLE calls */
@@ -104,6 +109,10 @@ void maps_add_load(const struct maps *maps, uint32_t backend, int32_t sampled, i
  * end. The number of entries, or -errno. */
 #define COUNTED_BATCH 4096
 int maps_next_counted_calls(
+	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls);
+
+/* The same for tracked_calls. */
+int maps_next_tracked_calls(
 	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls);
 
 /* The backend of the placed call with this hash; 0: there is none. */

@@ -62,15 +62,26 @@ void maps_add_load(const struct maps *maps, uint32_t backend, int32_t sampled, i
 /* --- counted_calls */
 
 /* The position of a batch in a hash map is the number of a bucket, above 0 after the first part. */
-int maps_next_counted_calls(
-	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls)
+static int next_calls(
+	const struct maps *maps, enum map map, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls)
 {
 	uint32_t from = *cursor, next = 0, count = COUNTED_BATCH;
-	int error = bpf_map_lookup_batch(
-		maps->fd[MAP_COUNTED_CALLS], *cursor ? &from : NULL, &next, keys, calls, &count, NULL);
+	int error = bpf_map_lookup_batch(maps->fd[map], *cursor ? &from : NULL, &next, keys, calls, &count, NULL);
 
 	*cursor = error ? 0 : next;
 	return error && error != -ENOENT ? error : (int)count;
+}
+
+int maps_next_counted_calls(
+	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls)
+{
+	return next_calls(maps, MAP_COUNTED_CALLS, cursor, keys, calls);
+}
+
+int maps_next_tracked_calls(
+	const struct maps *maps, uint64_t *cursor, struct tracked_key *keys, struct tracked_call *calls)
+{
+	return next_calls(maps, MAP_TRACKED_CALLS, cursor, keys, calls);
 }
 
 uint32_t maps_placed(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot)

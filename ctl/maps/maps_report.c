@@ -435,9 +435,12 @@ static json_t *look_up(const struct maps *maps, const struct lookup *lookup, con
 /* The text to show in place of a key: the source or the name that the request gives. */
 static const char *substitute_key(const struct request *request)
 {
-	const char *name = request->via ? request->via : request->route ? request->route : request->request_uri;
+	const char *parts[] = {request->source, request->via, request->route, request->request_uri, request->tag};
+	size_t i = 0;
 
-	return request->source ? request->source : name ? name : "";
+	while (i < sizeof(parts) / sizeof(*parts) && !parts[i])
+		i++;
+	return i < sizeof(parts) / sizeof(*parts) ? parts[i] : "";
 }
 
 json_t *maps_report_lookup(const struct maps *maps, const struct image *image, const struct request *request)
@@ -447,7 +450,8 @@ json_t *maps_report_lookup(const struct maps *maps, const struct image *image, c
 		.source = request->source,
 		.via = request->via,
 		.route = request->route,
-		.request_uri = request->request_uri};
+		.request_uri = request->request_uri,
+		.tag = request->tag};
 	char error[LOOKUP_ERROR_SIZE];
 	struct lookup lookup;
 	json_t *list;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <bpf/bpf.h>
+#include "bpf/abi_punt.h"
 #include "core/base/memory.h"
 #include "maps_private.h"
 
@@ -144,4 +145,26 @@ int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t
 	error = bpf_map_lookup_elem(maps->fd[MAP_TRANSACTIONS], &key, &transaction);
 	*backend = error ? 0 : transaction.backend;
 	return error;
+}
+
+/* --- the group */
+
+int maps_share_calls(const struct maps *maps, bool active)
+{
+	uint32_t class = PUNT_CLASS_CALLS;
+	struct punt_reader reader;
+	int error = bpf_map_lookup_elem(maps->fd[MAP_PUNT_READERS], &class, &reader);
+
+	if (error || reader.active == active)
+		return error;
+	reader.active = active;
+	return bpf_map_update_elem(maps->fd[MAP_PUNT_READERS], &class, &reader, BPF_ANY);
+}
+
+uint64_t maps_lost_changes(const struct maps *maps)
+{
+	uint32_t class = PUNT_CLASS_CALLS;
+	struct punt_reader reader;
+
+	return bpf_map_lookup_elem(maps->fd[MAP_PUNT_READERS], &class, &reader) ? 0 : reader.lost;
 }

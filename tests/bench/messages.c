@@ -129,6 +129,15 @@ static void bye_with_route(struct text *text, const char *first)
 		first);
 }
 
+/* Changes the tag of the recipient into one of the same length that names a backend. */
+static void put_tag(struct text *text)
+{
+	static const char tag[] = ";tag=1928301774\r\n";
+	char *at = memmem(text->bytes, text->length, tag, strlen(tag));
+
+	memcpy(at + 1, MESSAGE_TAG_HINT, strlen(MESSAGE_TAG_HINT));
+}
+
 static void registration(struct text *text)
 {
 	add(text, "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKnashds7\r\n"
@@ -197,6 +206,12 @@ static void write_text(enum message message, struct text *text)
 		return bye_with_route(text, "192.0.2.10");
 	case MESSAGE_ROUTE_ADDRESS:
 		return bye_with_route(text, MESSAGE_BACKEND);
+	case MESSAGE_TAG:
+		bye_with_route(text, "192.0.2.10");
+		return put_tag(text);
+	case MESSAGE_RESPONSE_TAG:
+		response(text, "198.51.100.7");
+		return put_tag(text);
 	case MESSAGE_REGISTER:
 		return registration(text);
 	case MESSAGE_NEWLINE_C:

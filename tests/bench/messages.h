@@ -22,6 +22,8 @@
 	X(VIA_ADDRESS, "200 whose Via names a backend by its address")                                                 \
 	X(ROUTE, "in-dialog BYE with two Routes")                                                                      \
 	X(ROUTE_ADDRESS, "in-dialog BYE whose first Route names a backend")                                            \
+	X(TAG, "in-dialog BYE whose To tag names a backend")                                                           \
+	X(RESPONSE_TAG, "200 whose From tag names a backend")                                                          \
 	X(REGISTER, "REGISTER")                                                                                        \
 	X(NEWLINE_C, "hostile: \"C\\n\" repeated, 1,400 bytes")                                                        \
 	X(HEADER_LIKE, "hostile: lines that resemble Call-ID")                                                         \
@@ -53,6 +55,8 @@
 	X(RETURNED, "200 with SDP, from a backend to a client")                                                        \
 	X(OTHER_VIP, "UDP for no service")                                                                             \
 	X(ARP, "ARP")
+
+#define MESSAGE_TAG_HINT "tag=px1-" /* the hint of this backend */
 
 #define MESSAGE_VALUE(name, text) MESSAGE_##name,
 enum message {

@@ -176,7 +176,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 		.guard = setup->guard ? GUARD : 0,
 		.affinity = protocol == IPPROTO_TCP ? AFFINITY_FLOW : setup->affinity,
 		.flags = (setup->route ? SERVICE_ROUTE : 0) | (setup->methods ? SERVICE_METHODS : 0) |
-			 (setup->counters ? SERVICE_MESSAGES : 0),
+			 (setup->counters ? SERVICE_MESSAGES : 0) | (setup->tag ? SERVICE_TAG : 0),
 		.hint_group = setup->hints ? HINT_GROUP : 0,
 	};
 
@@ -251,7 +251,7 @@ static int fill_hints(struct bpf_object *object, const struct subject_setup *set
 		snprintf(host, sizeof(host), MESSAGE_NAME, (const char *)&word);
 		error = put_hint(object, host, 1 + i % backends_of(setup));
 	}
-	return error;
+	return error || !setup->tag ? error : put_hint(object, MESSAGE_TAG_HINT, 1);
 }
 
 static int fill_services(struct bpf_object *object, const struct subject_setup *setup)

@@ -53,6 +53,7 @@ struct subject_setup {
 	uint32_t hints; /* names of backends (MESSAGE_NAME), besides their addresses; 0: the service has no hints at all
 			 */
 	bool route;     /* requests may name a backend */
+	bool tag;       /* the start of a tag is a hint, too */
 	bool methods;   /* pools differ by method */
 	bool counters;  /* message_counters: true */
 	enum subject_migration migration;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bpf/sip_counter.h"
 #include "bpf/sip_dialog.h"
+#include "bpf/sip_usual.h"
 #include "bpf/sip_user.h"
 
 static __u16 budget;
@@ -37,15 +38,35 @@ static void find_both(struct sip_text text)
 static void read_parts(struct sip_text text, __u32 at)
 {
 	const __u64 hash_key[2] = {1, 2};
-	enum sip_result result;
 	__u64 hash;
+	__u8 last;
 
 	for (int i = 0; i <= HINT_PARAMETERS; i++) {
-		result = sip_part(text, &at, hash_key, &hash, &budget);
-		if (result != SIP_FOUND)
+		last = sip_part(text, &at, SIP_HOST_OR_PARAMETER, hash_key, &hash, &budget);
+		if (!last)
 			break;
-		assert(at < text.end && text.data[at - 1] == ';');
+		assert(at < text.end && text.data[at - 1] == last);
+		if (last != ';')
+			break;
 	}
+}
+
+/* Reads the prefix of a tag. */
+static void read_tag(struct sip_text text, __u32 colon)
+{
+	const __u64 hash_key[2] = {1, 2};
+	__u32 usual = 0, at = 0, end;
+	__u64 hash;
+	__u8 last;
+
+	if (sip_parameter(text, colon, SIP_TAG_NAME, &at, &budget) != SIP_FOUND ||
+		sip_value_at(text, at, &at, &budget) != SIP_FOUND)
+		return;
+	if (sip_usual_parameter(text, colon, SIP_OFFSET_OF(SIP_TAG_NAME), &usual, hash_key, &budget) == SIP_FOUND)
+		assert(usual == at);
+	end = at;
+	last = sip_part(text, &end, SIP_TAG_PREFIX, hash_key, &hash, &budget);
+	assert(!last || (end > at && end < text.end && text.data[end - 1] == last));
 }
 
 static void read_host(struct sip_text text, __u32 at)
@@ -82,6 +103,8 @@ static void read_header(struct sip_text text, __u32 line, enum sip_header name)
 	assert(colon > line && colon < text.end && text.data[colon] == ':');
 	if (name == SIP_TO)
 		sip_has_tag(text, colon, &budget);
+	if (name == SIP_TO || name == SIP_FROM)
+		read_tag(text, colon);
 	if (name == SIP_VIA && sip_via_host(text, colon, &at, &budget) == SIP_FOUND)
 		read_host(text, at);
 	else if (name != SIP_VIA && sip_uri(text, colon, &at, &budget) == SIP_FOUND)

@@ -25,7 +25,7 @@ FRAMES=10000 # of each random test: a million takes two minutes here
 section_load() {
 	local LIMITS_DIR=$LAB_DIR directory program
 	for directory in build/kernels/objects/*; do
-		for program in balancer observer explainer decap; do
+		for program in balancer observer explainer decap call_writer; do
 			within_limits $program "${directory##*/}" "$directory/$program.bpf.o"
 		done
 	done

@@ -73,6 +73,43 @@ exposure() {
 	systemd-analyze security --no-pager sipxdpd.service | sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p'
 }
 
+# start_corosync: a cluster of one node. The user of the daemon has access as docs/group.md says.
+start_corosync() {
+	mkdir -p /etc/corosync/uidgid.d /var/lib/corosync /var/log/corosync
+	printf 'uidgid {\n\tuid: sipxdp\n\tgid: sipxdp\n}\n' > /etc/corosync/uidgid.d/sipxdp
+	cat > /etc/corosync/corosync.conf <<- CONF
+		totem {
+			version: 2
+			cluster_name: edge
+			transport: knet
+			token: 20000
+		}
+		quorum {
+			provider: corosync_votequorum
+		}
+		system {
+			sched_rr: no
+		}
+		logging {
+			to_stderr: yes
+			to_syslog: no
+		}
+		nodelist {
+			node {
+				nodeid: 1
+				name: lb1
+				ring0_addr: $LAB_BALANCER
+			}
+		}
+	CONF
+	lab_start corosync balancer corosync -f
+	wait_for 60 grep -q 'ready to provide service' "$LAB_DIR/corosync.log"
+}
+
+agrees() {
+	[ "$(sipxdp-ctl --json group | jq -r .state)" = agreeing ]
+}
+
 upgrade_packages() {
 	DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /packages/*.deb
 }
@@ -118,6 +155,15 @@ all() {
 	check "... a new program runs" test "$(program)" != "${before% *}"
 	check "... and a new daemon" test "$(show sipxdpd.service MainPID)" != "${before#* }"
 	check "... all backends are probed again" wait_for 60 probed 2
+
+	check "corosync starts" start_corosync
+	echo "group: {name: edge, node: lb1}" >> "$LAB_CONFIG"
+	check "systemctl reload sipxdpd with 'group:'" systemctl reload sipxdpd
+	check "... the daemon connects to corosync" wait_for 60 agrees
+	is "... and reads its quorum" "$(sipxdp-ctl --json group | jq -c '[.quorate, .votes, .votes_expected]')" "[true,1,1]"
+	check "systemctl restart sipxdpd" systemctl restart sipxdpd
+	check "... it connects again" wait_for 60 agrees
+
 	is "both units are active, and systemd reports no failure" "$(active), $(systemctl list-units -q --failed)" \
 		"active active, "
 	is "the log has no warning" "$(warnings)" ""

@@ -3,8 +3,8 @@
 # The project's limits for each program, below those of the verifier: 1,000,000 instructions, and 512 bytes of
 # stack for a chain of calls. The difference is the reserve for new features. The observer is the balancer and code
 # that reads the message a second time; it runs only while an operator observes packets.
-declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [observer]=250000 [explainer]=150000 [decap]=15000)
-declare -A STACK_LIMIT=([balancer]=384 [observer]=512 [explainer]=512 [decap]=384)
+declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [observer]=250000 [explainer]=150000 [decap]=15000 [call_writer]=15000)
+declare -A STACK_LIMIT=([balancer]=384 [observer]=512 [explainer]=512 [decap]=384 [call_writer]=384)
 
 # build_by VERSION COMMAND: builds the programs by the rules of the Makefile, in build/kernels/clang-VERSION/. Two suites
 # may do so at the same time.
@@ -13,7 +13,7 @@ build_by() {
 	mkdir -p "$directory"
 	(
 		flock 9
-		make -s V=1 B="$directory" CLANG="$2" "$directory"/bpf/{balancer,observer,explainer,decap}.bpf.o
+		make -s V=1 B="$directory" CLANG="$2" "$directory"/bpf/{balancer,observer,explainer,decap,call_writer}.bpf.o
 	) 9> "$directory/lock"
 }
 

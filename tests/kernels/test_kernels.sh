@@ -56,7 +56,7 @@ build_objects() {
 	shipped=$(clang -dumpversion | cut -d. -f1)
 	rm -rf "$CACHE/objects"
 	mkdir -p "$CACHE/objects/clang-$shipped"
-	cp build/bpf/{balancer,observer,explainer,decap}.bpf.o "$CACHE/objects/clang-$shipped"
+	cp build/bpf/{balancer,observer,explainer,decap,call_writer}.bpf.o "$CACHE/objects/clang-$shipped"
 	for version in "${CLANGS[@]}"; do
 		[ "$version" != "$shipped" ] || continue
 		if clang=$(command_of "$version"); then

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 LIMITS_DIR=$(mktemp -d)
 trap 'rm -rf "$LIMITS_DIR"' EXIT
 
-for program in balancer observer explainer decap; do
+for program in balancer observer explainer decap call_writer; do
 	within_limits $program "$(clang --version | sed -n 's/.*version \([0-9]*\).*/clang \1/p')" build/bpf/$program.bpf.o
 done
 for version in 16 19; do
@@ -19,7 +19,7 @@ for version in 16 19; do
 		continue
 	fi
 	check "clang $version builds the programs" build_by $version clang-$version
-	for program in balancer observer explainer decap; do
+	for program in balancer observer explainer decap call_writer; do
 		within_limits $program "clang $version" build/kernels/clang-$version/bpf/$program.bpf.o
 	done
 done

@@ -54,6 +54,7 @@ make_image() {
 		'dpkg -i /packages/sipxdp*_0*.deb && rm /packages/sipxdp*_0*.deb' > "$WORK/dpkg.log" 2>&1 || return 1
 	put "$(type -P jq)" /usr/local/bin/jq
 	put "$(command -v ethtool)" /usr/local/bin/ethtool
+	put "$(command -v corosync)" /usr/sbin/corosync
 	put build/tests/tools/numbered /sipxdp/build/tests/tools/numbered
 	cp --parents -t "$IMAGE/sipxdp" build/tests/lib/pass.bpf.o tests/lib/*.sh tests/kernels/*.sh
 	install -m 644 tests/kernels/guest.service "$IMAGE/etc/systemd/system/guest.service"

@@ -5,7 +5,7 @@
 # capture NAME HOST FILTER: captures packets on eth0 of the host.
 capture() {
 	lab_start "$1" "$2" tshark -Q -i eth0 -w "$LAB_DIR/$1.pcap" "$3"
-	wait_for 10 test -s "$LAB_DIR/$1.pcap"
+	wait_for 30 test -s "$LAB_DIR/$1.pcap"
 }
 
 # captured NAME FILTER: the number of captured packets that a display filter selects.

@@ -3,6 +3,8 @@
 # A group of balancers in a lab (lab.sh): lb1, lb2 ... (10.0.0.21 and up), each with its own corosync.
 
 GROUP_NODES=()
+GROUP_MORE=
+GROUP_QUORUM= # a line for `quorum` of corosync.conf
 
 # group_open COUNT: adds the balancers to a lab with backends and starts corosync on each. Their corosync uses the address
 # 10.0.0.2N.
@@ -39,6 +41,7 @@ group_write_corosync() {
 			}
 			quorum {
 				provider: corosync_votequorum
+				$GROUP_QUORUM
 			}
 			system {
 				state_dir: /run/corosync
@@ -63,17 +66,20 @@ group_start_corosync() {
 }
 
 # group_config HOST [MORE-BACKENDS]: writes the file of a balancer to standard output. GROUP_KEYS: more keys of `group:`.
+# GROUP_POOL: keys of the pool. GROUP_MORE: further lines,
+# in which ADDRESS is the address of the balancer.
 group_config() {
 	cat <<- YAML
 		interfaces: [eth0]
 		hash_key: 2b7e151628aed2a6abf7158809cf4f3c
 		group: {name: edge, node: $1${GROUP_KEYS:+, $GROUP_KEYS}}
+		${GROUP_MORE//ADDRESS/10.0.0.2${1#lb}}
 		services:
 		  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
 		pools:
 		  - name: proxies
 		    probe: {type: icmp, via: address, interval: 1s, timeout: 500ms, fall: 2, rise: 1}
-		    record_time: 2s
+		    $(sed 's/, /\n    /g' <<< "${GROUP_POOL:-record_time: 2s}")
 		    backends:
 		      - {name: px1, address: 10.0.0.11}
 		      - {name: px2, address: 10.0.0.12}
@@ -121,6 +127,33 @@ group_all() {
 	for node in "${GROUP_NODES[@]}"; do
 		"$command" "$node" "$@" || return 1
 	done
+}
+
+# group_owners HOST: "CALL-ID BACKEND" of 100 calls
+group_owners() {
+	seq -f 'group-%g@example.net' 100 | group_ctl "$1" lookup sip - | awk '{ print $1, $2 }'
+}
+
+# group_has_owners HOST OWNERS
+group_has_owners() {
+	[ "$(group_owners "$1")" = "$2" ]
+}
+
+# group_same_owners: do these calls have the same owners at all nodes?
+group_same_owners() {
+	local owners
+	owners=$(group_owners "${GROUP_NODES[0]}")
+	[ -n "$owners" ] && group_all group_has_owners "$owners"
+}
+
+# group_agrees: do all nodes agree, and do all of them know it?
+group_agrees() {
+	group_all group_is '.state == "agreeing" and ([.members[] | select(.state == "agreeing")] | length) == '${#GROUP_NODES[@]}
+}
+
+# group_logged HOST REGEX: does the log of the daemon there contain it?
+group_logged() {
+	grep -q "$2" "$LAB_DIR/sipxdpd-$1.log"
 }
 
 # group_cut BACKEND HOST...: the backend no longer answers echo requests of these balancers. Its MAC address stays known.

@@ -23,7 +23,7 @@ is "an unknown command is named, with a pointer to the help" "$err" "sipxdp-ctl:
 see 'sipxdp-ctl help'"
 run backend weight p
 is "a wrong argument shows the usage of the command" "$err" "sipxdp-ctl: NAME is missing
-usage: sipxdp-ctl backend weight POOL NAME N"
+usage: sipxdp-ctl backend weight POOL NAME N [--force]"
 run backend weight p b 1001 --json
 is "with --json a usage error is JSON" "$status $(jq -c . <<< "$out")$err" \
 	'2 {"error":"weight: not a number from 0 to 1000","faults":[]}'

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/sip.sh
+. tests/lib/capture.sh
 
 CALLS=1500 # of the flood
 RATE=500   # calls per second
@@ -98,18 +99,17 @@ calls_end() {
 
 # frames FILTER: the number of captured 503 responses that match.
 frames() {
-	tshark -r "$LAB_DIR/client.pcap" -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE \
-		-Y "sip.Status-Code == 503 && ($1)" 2> /dev/null | wc -l
+	captured capture "sip.Status-Code == 503 && ($1)"
 }
 
-captured() {
+has_frames() {
 	[ "$(frames "$1")" -gt 0 ]
 }
 
 responses_are_well_formed() {
 	check "tshark receives responses over IPv4 with correct checksums" \
-		wait_for 20 captured 'ip.checksum.status == "Good" && udp.checksum.status == "Good"'
-	check "... and over IPv6" wait_for 20 captured 'ipv6 && udp.checksum.status == "Good"'
+		wait_for 20 has_frames 'ip.checksum.status == "Good" && udp.checksum.status == "Good"'
+	check "... and over IPv6" wait_for 20 has_frames 'ipv6 && udp.checksum.status == "Good"'
 	is "... none is malformed, has a wrong checksum or comes from a different address" \
 		"$(frames "_ws.malformed || ip.checksum.status == \"Bad\" || udp.checksum.status != \"Good\" ||
 			!(ip.src == $LAB_VIP || ipv6.src == $LAB_VIP6) || udp.srcport != 5060")" 0
@@ -168,7 +168,7 @@ LAB_SECTIONS="guard:
   lists: [{name: callers, action: trust, prefixes: [10.0.0.0/8, \"2001:db8::/32\"]}]"
 lab_open
 configure
-lab_start capture client tshark -Q -i eth0 -f 'src port 5060 and udp' -w "$LAB_DIR/client.pcap"
+capture capture client 'src port 5060 and udp'
 servers "$LAB_VIP"
 calls_end flood "$CALLS" "$LAB_CLIENT" "$LAB_VIP" "a flood over IPv4"
 servers_end

@@ -61,7 +61,7 @@ pins() {
 }
 
 MAPS=$({
-	printf "balancer\nobserver\n" # the programs
+	printf "balancer\nobserver\ncall_writer\n" # the programs
 	sed -n 's/^} \([a-z0-9_]*\) SEC("\.maps");.*/\1/p' bpf/maps.h bpf/guard_maps.h
 } | LC_ALL=C sort | xargs)
 

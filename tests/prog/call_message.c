@@ -37,3 +37,19 @@ void call_set_alive(const struct balancer_setup *setup, uint32_t id, bool alive)
 	backend.alive = alive;
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
 }
+
+void call_set_owners(const struct balancer_setup *setup, uint16_t owner, uint16_t previous, bool migrating)
+{
+	const struct pool pool = {.migrating = migrating};
+	uint16_t owners[setup->slots], previous_owners[setup->slots];
+	uint32_t zero = 0;
+
+	for (uint32_t i = 0; i < setup->slots; i++) {
+		owners[i] = owner;
+		previous_owners[i] = previous;
+	}
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, owners, BPF_ANY), "tables");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, previous_owners, BPF_ANY),
+		"previous_owners");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+}

@@ -34,3 +34,6 @@ uint32_t send_sip(const char *call_id, const struct message *message, const char
 
 /* Sets backend.alive of a backend of the setup. */
 void call_set_alive(const struct balancer_setup *setup, uint32_t id, bool alive);
+
+/* Every slot of pool 0 has this owner and this previous owner. `migrating`: pool.migrating. */
+void call_set_owners(const struct balancer_setup *setup, uint16_t owner, uint16_t previous, bool migrating);

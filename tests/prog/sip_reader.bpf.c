@@ -98,6 +98,15 @@ __noinline __u32 read_token(struct xdp_md *ctx, __u32 at)
 	return sip_token(text(ctx), at, hash_key);
 }
 
+__noinline __u64 read_part(struct xdp_md *ctx, __u32 at, enum sip_part_kind kind)
+{
+	const __u64 hash_key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+	__u16 budget = SIP_PACKET_BUDGET;
+	__u64 hash;
+
+	return sip_part(text(ctx), &at, kind, hash_key, &hash, &budget) ? hash : 0;
+}
+
 __noinline __u32 read_number(struct xdp_md *ctx, __u32 *at)
 {
 	return at ? sip_number(text(ctx), at) : 0;

@@ -23,6 +23,7 @@ struct reading_of {
 	__u32 host_at;
 	__u32 usual_host_at; /* by sip_usual.h */
 	__u64 usual_user;    /* likewise: its hash */
+	__u64 part;          /* hash of the host with its port */
 	struct sip_host host;
 	struct sip_user user;
 };
@@ -35,6 +36,7 @@ struct reading_dialog {
 	__u32 from_tag;
 	__u32 branch;
 	__u32 expires_now;
+	__u64 to_prefix; /* hash */
 	/* the same by sip_usual.h */
 	__u32 usual_to; /* enum sip_result */
 	__u32 usual_to_tag;
@@ -62,6 +64,7 @@ static __always_inline void read_named(struct source *source, struct reading_of 
 		if (of->result != SIP_FOUND)
 			return;
 	}
+	of->part = read_part(source, of->host_at, SIP_HOST_OR_PARAMETER);
 	of->result = read_host(source, of->host_at, &of->host);
 	if (of->result != SIP_FOUND)
 		of->host.hash = of->host.port = 0;
@@ -99,6 +102,16 @@ static __always_inline __u32 read_parameter_hash(struct source *source, __u32 co
 	return read_token(source, at);
 }
 
+static __always_inline __u64 read_tag_prefix(struct source *source, __u32 colon)
+{
+	__u32 at = 0;
+
+	if (!colon || read_parameter(source, colon, SIP_TAG_NAME, &at) != SIP_FOUND ||
+		read_value_at(source, at, &at) != SIP_FOUND)
+		return 0;
+	return read_part(source, at, SIP_TAG_PREFIX);
+}
+
 static __always_inline void read_dialog(struct source *source, __u32 line, struct reading_dialog *dialog)
 {
 	__u32 at = 0;
@@ -106,6 +119,7 @@ static __always_inline void read_dialog(struct source *source, __u32 line, struc
 	dialog->lines.at = line;
 	read_lines(source, &dialog->lines);
 	dialog->to_tag = read_parameter_hash(source, dialog->lines.colon[SIP_TO], SIP_TAG_NAME);
+	dialog->to_prefix = read_tag_prefix(source, dialog->lines.colon[SIP_TO]);
 	dialog->from_tag = read_parameter_hash(source, dialog->lines.colon[SIP_FROM], SIP_TAG_NAME);
 	dialog->branch = read_parameter_hash(source, dialog->lines.colon[SIP_VIA], SIP_BRANCH_NAME);
 	if (dialog->lines.colon[SIP_EXPIRES] &&

@@ -10,8 +10,8 @@
 #include "suite.h"
 
 #define GROUP 7
-#define NAMED 3  /* has the hints px3.example.net, 10.0.0.13, 2001:db8::13 and ;node=px3 */
-#define PORTED 2 /* has the hints px2.example.net:5062 and ;node=sixteen-byte */
+#define NAMED 3  /* has the hints px3.example.net, 10.0.0.13, 2001:db8::13, ;node=px3 and tag=px3- */
+#define PORTED 2 /* has the hints px2.example.net:5062, ;node=sixteen-byte and a tag like those of Kamailio */
 #define USUAL 4  /* has the hint px1.example.net:5060 */
 #define BY_KEY 0 /* no hint: the owner of the key */
 
@@ -61,6 +61,8 @@ static void set_alive(uint32_t id, bool alive)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
 }
 
+#define LONG_TAG "b27e1a1d33761e85846fc98f5f3a7e58."
+
 /* The service on port 5060 reads hints in requests and responses, the service on port 5062 only in responses. */
 static void load(void)
 {
@@ -72,7 +74,9 @@ static void load(void)
 	put_hint("px1.example.net", 5060, USUAL);
 	put_hint(";node=px3", 0, NAMED);
 	put_hint(";node=sixteen-byte", 0, PORTED);
-	change_service(5060, AFFINITY_CALL_ID, SERVICE_ROUTE | SERVICE_PARAMETER);
+	put_hint("tag=px3-", 0, NAMED);
+	put_hint("tag=" LONG_TAG, 0, PORTED);
+	change_service(5060, AFFINITY_CALL_ID, SERVICE_ROUTE | SERVICE_PARAMETER | SERVICE_TAG);
 	change_service(5062, AFFINITY_CALL_ID, SERVICE_PARAMETER);
 }
 
@@ -202,6 +206,97 @@ Test(hints, without_hints_of_backends_only_responses_are_read)
 	}
 }
 
+#define TO(tag) "To: <sip:bob@example.com>;tag=" tag "\r\n"
+#define FROM(tag) "From: <sip:bob@example.com>;tag=" tag "\r\n"
+#define ACK "ACK sip:bob@198.51.100.7 SIP/2.0"
+
+/* The recipient's tag is in the To of a request and in the From of a response. `by_host`: the receiver if a host in the
+ * message, which takes precedence, names a different backend. */
+static const struct {
+	const char *line;
+	const char *headers;
+	uint32_t receiver, by_host;
+} tags[] = {
+	{BYE, TO("px3-8f3a"), NAMED, 0},
+	{ACK, TO("px3-8f3a"), NAMED, 0},
+	{INVITE("sip:bob@example.com"), TO("px3-8f3a") CLIENTS_VIA, NAMED, 0},
+	{"\r\n" BYE, TO("px3-"), NAMED, 0},
+	{BYE, TO("PX3-a-b.c"), NAMED, 0},
+	{BYE, TO(LONG_TAG "2c3d"), PORTED, 0},
+	{BYE, "t: sip:bob@example.com;tag=px3-1\r\n", NAMED, 0},
+	{BYE, "To :\"x;tag=a-\" <sip:a;tag=b->;x=\"y;tag=c-\";tag=px3-1\r\n", NAMED, 0},
+	{BYE, "To: Bob\r\n <sip:bob@example.com>\r\n\t; x=y ; TAG\t= px3-1 ;z\r\n", NAMED, 0},
+	{RESPONSE, FROM("px3-8f3a"), NAMED, 0},
+	{RESPONSE, CLIENTS_VIA "f: \"Bob\" <sip:bob@example.com>;tag=px3-8f3a\r\n" TO("px1-1"), NAMED, 0},
+	{RESPONSE, FROM(LONG_TAG "2c3d") CLIENTS_VIA, PORTED, 0},
+	/* the tag of the sender */
+	{BYE, FROM("px3-8f3a"), BY_KEY, 0},
+	{INVITE("sip:bob@example.com"), FROM("px3-8f3a") "To: <sip:bob@example.com>\r\n", BY_KEY, 0},
+	{RESPONSE, TO("px3-8f3a"), BY_KEY, 0},
+	/* hosts */
+	{BYE, "Route: <sip:px1.example.net;lr>\r\n" TO("px3-1"), NAMED, USUAL},
+	{BYE, TO("px3-1") "Route: <sip:192.0.2.10;lr>, <sip:px1.example.net;lr>\r\n", NAMED, USUAL},
+	{INVITE("sip:bob@px1.example.net"), TO("px3-1"), NAMED, USUAL},
+	{BYE, "Route: <sip:192.0.2.10;lr;node=sixteen-byte>\r\n" TO("px3-1"), NAMED, PORTED},
+	{BYE, "Route: <sip:198.51.100.8;lr>\r\n" TO("px3-1"), NAMED, 0},
+	{BYE, "Route: <sip:192.0.2.10;lr>\r\nRoute: <sip:192.0.2.10;lr>\r\n" TO("px3-1"), NAMED, 0},
+	{RESPONSE, "Via: SIP/2.0/UDP px1.example.net;branch=z9hG4bKa\r\n" FROM("px3-1"), USUAL, 0},
+	{RESPONSE, "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa\r\n" FROM("px3-1"), NAMED, 0},
+	{BYE, "Route: <sip:px3-;lr>\r\nX: <sip:192.0.2.10;tag=px3->\r\n", BY_KEY, 0},
+	{BYE, "Route: <sip:192.0.2.10;lr;tag=px3->\r\n", BY_KEY, 0},
+	/* tags with a different prefix */
+	{BYE, TO("px3"), BY_KEY, 0},
+	{BYE, TO("px3.1"), BY_KEY, 0},
+	{BYE, TO("px3_1"), BY_KEY, 0},
+	{BYE, TO("px3~-"), BY_KEY, 0},
+	{BYE, TO("px33-1"), BY_KEY, 0},
+	{BYE, TO("px-3-1"), BY_KEY, 0},
+	{BYE, TO("-px3-1"), BY_KEY, 0},
+	{BYE, TO("-"), BY_KEY, 0},
+	{BYE, TO(""), BY_KEY, 0},
+	{BYE, TO("b27e1a1d33761e85846fc98f5f3a7e58-2c3d"), BY_KEY, 0},
+	{BYE, TO("b27e1a1d33761e85846fc98f5f3a7e580.2c3d"), BY_KEY, 0},
+	{BYE, "To: <sip:bob@example.com>;xtag=px3-1\r\n", BY_KEY, 0},
+	{BYE, "To: <sip:bob@example.com;tag=px3-1>\r\n", BY_KEY, 0},
+	{BYE, "To: <sip:bob@example.com>;tag=1\r\n" TO("px3-1"), BY_KEY, 0},
+};
+
+/* Sends all messages to a service. `hosts`: the service also reads hosts in requests. */
+static void ask_tags(uint16_t port, bool hosts)
+{
+	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++) {
+		const struct message message = {.line = tags[i].line, .headers = tags[i].headers};
+		uint32_t named = hosts && tags[i].by_host ? tags[i].by_host : tags[i].receiver, got;
+
+		got = ask(&message, i % 2 || strstr(message.headers, "192.0.2.10") ? "192.0.2.10" : NULL, port,
+			named ? VERDICT_hint : VERDICT_call_id);
+		cr_expect_eq(got, named ? named : by_key(), "port %u: %s / %s: to %u", port, message.line,
+			message.headers, got);
+	}
+}
+
+Test(hints, the_tag_of_the_recipient_names_a_backend_after_the_hosts)
+{
+	ask_tags(5060, true);
+	change_service(5062, AFFINITY_CALL_ID, SERVICE_TAG);
+	ask_tags(5062, false);
+}
+
+Test(hints, without_tags_of_backends_no_tag_is_read)
+{
+	const struct message message = {.line = BYE, .headers = TO("px3-8f3a")};
+
+	cr_expect_eq(ask(&message, NULL, 5062, VERDICT_call_id), by_key());
+}
+
+Test(hints, a_tag_ignores_a_dead_backend)
+{
+	const struct message message = {.line = BYE, .headers = TO("px3-8f3a")};
+
+	set_alive(NAMED, false);
+	cr_expect_eq(ask(&message, NULL, 0, VERDICT_call_id), by_key());
+}
+
 Test(hints, a_first_fragment_without_a_route_follows_its_request_uri)
 {
 	static const char text[] = "INVITE sip:bob@px3.example.net SIP/2.0\r\nCall-ID: " CALL_ID "\r\n"
@@ -221,6 +316,8 @@ static const struct message floods[] = {
 	{BYE, FLOOD "Route: <sip:px3.example.net;lr>\r\n", BY_KEY, false},
 	{INVITE("sip:bob@px3.example.net"), FLOOD "Route: <sip:198.51.100.8;lr>\r\n", BY_KEY, false},
 	{RESPONSE, FLOOD "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
+	{BYE, FLOOD TO("px3-1"), BY_KEY, false},
+	{RESPONSE, FLOOD FROM("px3-1"), BY_KEY, false},
 };
 
 Test(hints, a_message_beyond_the_budget_follows_its_key_and_is_counted)
@@ -304,6 +401,25 @@ Test(hints, an_icmp_error_goes_to_the_backend_that_its_quote_names)
 	frame_build(&frame, &(struct frame_spec){.protocol = IPPROTO_ICMP, .icmp_type = 3, .quote = &quote});
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
 	cr_expect_eq(balancer_receiver(&frame), NAMED);
+}
+
+/* A backend is the sender of the quoted message, so its tag is in the other header. */
+Test(hints, an_icmp_error_goes_to_the_backend_whose_tag_its_quote_contains)
+{
+	static const char *const sent[] = {
+		"INVITE sip:carol@198.51.100.7 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa\r\n" FROM(
+			"px3-1") "Call-ID: " CALL_ID "\r\n\r\n",
+		"SIP/2.0 200 OK\r\n" CLIENTS_VIA TO("px3-1") "Call-ID: " CALL_ID "\r\n\r\n"};
+
+	for (int i = 0; i < 2; i++) {
+		const struct frame_spec quote = {
+			.source = "192.0.2.10", .destination = "198.51.100.7", .payload = sent[i]};
+		struct frame frame;
+
+		frame_build(&frame, &(struct frame_spec){.protocol = IPPROTO_ICMP, .icmp_type = 3, .quote = &quote});
+		cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+		cr_expect_eq(balancer_receiver(&frame), NAMED, "%s", sent[i]);
+	}
 }
 
 /* --- users */

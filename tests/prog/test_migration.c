@@ -28,18 +28,7 @@ TestSuite(migration, .init = load, .fini = suite_unload);
 /* Starts a migration of pool 0: every slot has this owner and this previous owner. */
 static void set_migration(uint16_t owner, uint16_t previous)
 {
-	uint16_t owners[SLOTS], previous_owners[SLOTS];
-	struct pool pool = {.table = 0, .migrating = 1};
-	uint32_t zero = 0;
-
-	for (int i = 0; i < SLOTS; i++) {
-		owners[i] = owner;
-		previous_owners[i] = previous;
-	}
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, owners, BPF_ANY), "tables");
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, previous_owners, BPF_ANY),
-		"previous_owners");
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+	call_set_owners(&setup, owner, previous, true);
 }
 
 /* A call while PREVIOUS hands its slot over to OWNER. */

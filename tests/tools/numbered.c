@@ -3,24 +3,15 @@
  * the backends, and reports losses, duplicates and reordering. One process sends and receives, so it can limit the
  * packets in flight to `window`, which is below the smallest queue of a lab. A busy machine therefore causes no losses,
  * and each loss has its cause in the balancer. */
-#define _GNU_SOURCE
+#include "in_namespace.h"
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MAX_RECEIVERS 64
 #define MAX_STREAMS 131072
@@ -62,17 +53,6 @@ static void on_signal(int signal)
 	stop = 1;
 }
 
-static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("numbered: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	exit(2);
-}
-
 static uint64_t now(void)
 {
 	struct timespec time;
@@ -81,25 +61,9 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-/* Opens a UDP socket in the namespace of this file. */
-static int socket_in(const char *namespace)
-{
-	int fd = open(namespace, O_RDONLY | O_CLOEXEC), sock;
-
-	if (fd < 0)
-		fail("cannot open %s: %s", namespace, strerror(errno));
-	if (setns(fd, CLONE_NEWNET))
-		fail("cannot enter %s: %s", namespace, strerror(errno));
-	close(fd);
-	sock = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		fail("cannot make a socket in %s: %s", namespace, strerror(errno));
-	return sock;
-}
-
 static int open_sender(void)
 {
-	int sock = socket_in(options.from);
+	int sock = socket_in(options.from, AF_INET, SOCK_DGRAM, 0);
 
 	if (connect(sock, (struct sockaddr *)&options.to, sizeof(options.to)))
 		fail("cannot send from %s: %s", options.from, strerror(errno));
@@ -108,7 +72,7 @@ static int open_sender(void)
 
 static int open_receiver(const char *namespace)
 {
-	int sock = socket_in(namespace), size = 64 << 20;
+	int sock = socket_in(namespace, AF_INET, SOCK_DGRAM, 0), size = 64 << 20;
 	struct sockaddr_in own = options.to;
 
 	if (options.answers)

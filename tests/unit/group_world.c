@@ -2,9 +2,15 @@
 /* See group_world.h. A message enters the queues of all members of its part at once: this gives the order and the
  * virtual synchrony of corosync. */
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "group_world.h"
+
+/* A change sets one number of the shared state. */
+struct change {
+	uint32_t index, value;
+};
 
 enum event_kind {
 	EVENT_MEMBERS,
@@ -38,16 +44,20 @@ static void append(struct node *node, const struct event *event, const void *byt
 	node->last = &copy->next;
 }
 
-static void on_send(const uint8_t *message, size_t length, void *data)
+void node_send(struct node *sender, const uint8_t *bytes, size_t length)
 {
-	struct node *sender = data;
 	struct group_world *world = sender->world;
 	const struct event event = {
 		.kind = EVENT_MESSAGE, .stamp = ++world->stamp, .from = sender->id, .length = length};
 
 	for (size_t i = 0; i < world->count; i++)
 		if (world->nodes[i].group && world->nodes[i].part == sender->part)
-			append(&world->nodes[i], &event, message);
+			append(&world->nodes[i], &event, bytes);
+}
+
+static void on_send(const uint8_t *message, size_t length, void *data)
+{
+	node_send(data, message, length);
 }
 
 static bool was_seen(const struct node *node, struct group_id id)
@@ -69,7 +79,7 @@ void group_world_announce(struct group_world *world, unsigned int part)
 		if (world->nodes[i].group && world->nodes[i].part == part)
 			event.members[event.member_count++] = world->nodes[i].id;
 	}
-	event.quorate = 2 * nodes > world->count;
+	event.quorate = world->every_part_is_quorate || 2 * nodes > world->count;
 	for (size_t i = 0; i < world->count; i++) {
 		struct node *node = &world->nodes[i];
 
@@ -98,6 +108,86 @@ static void forget_events(struct node *node)
 	node->last = &node->first;
 }
 
+static void forget_tasks(struct node *node)
+{
+	while (node->tasks) {
+		struct group_task *next = node->tasks->next;
+
+		free(node->tasks);
+		node->tasks = next;
+	}
+	node->tasks_end = &node->tasks;
+}
+
+void node_change(struct node *node, uint32_t index, uint32_t value)
+{
+	const struct change change = {index, value};
+
+	node->answered = node->done = 0;
+	group_send_change(node->group, "alice", &change, sizeof(change), node->now);
+}
+
+/* A member refuses changes of the last number: its file differs. */
+static void apply(struct node *node, const struct group_task *task)
+{
+	struct change change;
+
+	cr_assert_eq(task->length, sizeof(change));
+	memcpy(&change, task->bytes, sizeof(change));
+	node->shared[change.index] = change.value;
+	group_send_result(node->group, task, change.index < SHARED - 1, "the file differs");
+}
+
+static void carry_out(struct node *node, const struct group_task *task)
+{
+	switch (task->kind) {
+	case GROUP_TASK_APPLY:
+		apply(node, task);
+		break;
+	case GROUP_TASK_DESCRIBE:
+		group_send_shared(node->group, task, node->shared, sizeof(node->shared));
+		break;
+	case GROUP_TASK_ADOPT:
+		cr_assert_eq(task->length, sizeof(node->shared));
+		memcpy(node->shared, task->bytes, sizeof(node->shared));
+		break;
+	}
+}
+
+static void take_outcomes(struct node *node)
+{
+	struct group_outcome *outcome;
+
+	while ((outcome = group_next_outcome(node->group, node->now))) {
+		for (size_t i = 0; i < outcome->count; i++) {
+			node->answered += outcome->answers[i].state == GROUP_ANSWER_DONE ||
+					  outcome->answers[i].state == GROUP_ANSWER_REFUSED;
+			node->done += outcome->answers[i].state == GROUP_ANSWER_DONE;
+		}
+		free(outcome);
+	}
+}
+
+void node_work(struct node *node, unsigned int count)
+{
+	struct group_task *task;
+
+	while ((task = group_next_task(node->group))) {
+		task->next = NULL;
+		*node->tasks_end = task;
+		node->tasks_end = &task->next;
+	}
+	while (count-- && node->tasks) {
+		task = node->tasks;
+		node->tasks = task->next;
+		if (!node->tasks)
+			node->tasks_end = &node->tasks;
+		carry_out(node, task);
+		free(task);
+	}
+	take_outcomes(node);
+}
+
 void node_start(struct node *node)
 {
 	struct group_world *world = node->world;
@@ -120,6 +210,7 @@ void node_kill(struct node *node)
 	group_free(node->group);
 	node->group = NULL;
 	forget_events(node);
+	forget_tasks(node);
 	group_world_announce(world, node->part);
 }
 
@@ -165,8 +256,12 @@ static void read_event(struct node *node)
 			node->now);
 		read_quorum(node, event);
 	}
-	if (group_state(node->group, node->now) == GROUP_AGREEING)
+	/* Two quorate halves that meet agree only after they have exchanged their states. */
+	if (!node->world->every_part_is_quorate && group_state(node->group, node->now) == GROUP_AGREEING)
 		check_state(node, event->stamp);
+	if (node->world->on_event)
+		node->world->on_event(
+			node, event->kind == EVENT_MESSAGE ? event->bytes : NULL, event->length, event->stamp);
 	free(event);
 }
 
@@ -194,7 +289,24 @@ void group_world_run(struct group_world *world, unsigned int ms)
 		for (unsigned int events = below(30); node->first && events; events--)
 			read_event(node);
 		group_tick(node->group, node->now);
+		if (world->on_event)
+			world->on_event(node, NULL, 0, 0);
+		node_work(node, below(4));
 	}
+}
+
+void group_world_run_for(struct group_world *world, unsigned int ms)
+{
+	for (unsigned int i = 0; i < ms; i += 100)
+		group_world_run(world, 100);
+}
+
+void group_world_divide(struct group_world *world, unsigned int parts)
+{
+	for (size_t i = 0; i < world->count; i++)
+		world->nodes[i].part = below(parts);
+	for (unsigned int part = 0; part < parts; part++)
+		group_world_announce(world, part);
 }
 
 bool group_world_is_quorate(const struct group_world *world, unsigned int part)
@@ -203,7 +315,7 @@ bool group_world_is_quorate(const struct group_world *world, unsigned int part)
 
 	for (size_t i = 0; i < world->count; i++)
 		nodes += world->nodes[i].part == part;
-	return 2 * nodes > world->count;
+	return world->every_part_is_quorate || 2 * nodes > world->count;
 }
 
 void group_world_begin(struct group_world *world, enum config_agree agree, size_t count)
@@ -214,6 +326,7 @@ void group_world_begin(struct group_world *world, enum config_agree agree, size_
 		world->nodes[i].world = world;
 		world->nodes[i].now = 1 + below(100000);
 		world->nodes[i].last = &world->nodes[i].first;
+		world->nodes[i].tasks_end = &world->nodes[i].tasks;
 	}
 	for (size_t i = 0; i < count; i++)
 		node_start(&world->nodes[i]);
@@ -224,6 +337,7 @@ void group_world_end(struct group_world *world)
 	for (size_t i = 0; i < world->count; i++) {
 		group_free(world->nodes[i].group);
 		forget_events(&world->nodes[i]);
+		forget_tasks(&world->nodes[i]);
 	}
 	free(world->states);
 }
@@ -232,4 +346,5 @@ void node_read_all(struct node *node)
 {
 	while (node->first)
 		read_event(node);
+	node_work(node, UINT_MAX);
 }

@@ -88,13 +88,13 @@ static size_t ranges_of(uint16_t id)
 	return count;
 }
 
-static bool looks_for_names(void)
+static uint8_t service_flags(void)
 {
 	const struct service_key key = {
 		.vip = world.farm->config->services[0].vips[0], .port = htons(5060), .protocol = 17};
 	const struct service *service = hash_map_find(world.running->maps[IMAGE_SERVICES], &key);
 
-	return service->flags & SERVICE_ROUTE;
+	return service->flags & ~SERVICE_MESSAGES;
 }
 
 static void check_all(void)
@@ -108,7 +108,7 @@ static void check_all(void)
 	cr_expect_eq(backend->record.mac.byte[5], 0x99);
 	cr_expect_eq(hints_of(backend->id), 3, "its address and two hints");
 	cr_expect_gt(ranges_of(backend->id), 0);
-	cr_expect(looks_for_names());
+	cr_expect(service_flags() & SERVICE_ROUTE);
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 1);
 	cr_expect_eq(farm_backend_config(world.farm->pools, backend)->max_calls, 400);
 	cr_expect_eq(farm_backend_config(world.farm->pools, backend)->max_rate, 50);
@@ -199,6 +199,32 @@ Test(added_backend, a_backend_of_the_file_can_be_replaced)
 	world_load(&world, GROUPED, FARM_RELOAD);
 	world_reconcile(&world, NULL);
 	cr_expect_gt(ranges_of(world_backend(&world, "px2")->id), 0);
+}
+
+Test(added_backend, a_hint_makes_the_program_read_only_the_parts_that_can_contain_it)
+{
+	static const struct {
+		const char *hints;
+		uint8_t flags;
+	} rows[] = {
+		{NULL, 0},
+		{"a.example.net", SERVICE_ROUTE},
+		{";node=px9", SERVICE_ROUTE | SERVICE_PARAMETER},
+		{"tag=px9-", SERVICE_TAG},
+		{"tag=px9-,a.example.net", SERVICE_TAG | SERVICE_ROUTE},
+	};
+	char error[FARM_ERROR_SIZE] = "";
+
+	world_start(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(1) "]}]\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct added_options words = {.hints = rows[i].hints, .priority = -1};
+
+		cr_assert_eq(add(&words, error), 0, "%s", error);
+		world_reconcile(&world, NULL);
+		cr_expect_eq(service_flags(), rows[i].flags, "%s: %x", rows[i].hints, service_flags());
+		cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px9", error), 0);
+		world_reconcile(&world, NULL);
+	}
 }
 
 /* With new maps of a different size, ids may change; the keys are kept. */

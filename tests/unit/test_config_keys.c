@@ -242,6 +242,8 @@ Test(config_keys, priorities_hints_and_ports_of_backends)
 			"'[2001:db8::11]', '[2001:db8::11]:5060']}"},
 		{"parameters as hints", BACKENDS(PX(1, "hints: [;Node=PX1, ';a.b_c-d=0']")),
 			"hints: [';node=px1', ';a.b_c-d=0']}"},
+		{"tags as hints", BACKENDS(PX(1, "hints: [TAG=PX1-, tag=0a., tag=a_]")),
+			"hints: ['tag=px1-', 'tag=0a.', 'tag=a_']}"},
 		{"ports of the VIP as hints, while one port remains for new calls",
 			BACKENDS(PX(1, "hints: ['192.0.2.10:5061']") "," PX(2, "hints: ['192.0.2.10:5062']"))
 				SERVICE("port: 5060-5062"),
@@ -295,7 +297,9 @@ Test(config_keys, invalid_priorities_hints_and_ports)
 		{"hints", BACKENDS(PX(1, "hints: [a_b,\n '2001:db8::1',\n a:0,\n '',\n [a]]")),
 			{"3:70: 'hints' of backend px1 must be a host as in SIP messages, such as px1.example.net, "
 			 "px1.example.net:5062, "
-			 "10.0.0.11 or '[2001:db8::11]:5060', or a parameter, such as ';node=px1', not 'a_b'",
+			 "10.0.0.11 or '[2001:db8::11]:5060', a parameter, such as ';node=px1', or a tag, such as "
+			 "tag=px1-, "
+			 "not 'a_b'",
 				"4:2: not '2001:db8::1'", "5:2: not 'a:0'", "6:2: is empty",
 				"7:2: expected a single value, found a list"}},
 		{"parameters as hints",
@@ -304,6 +308,13 @@ Test(config_keys, invalid_priorities_hints_and_ports)
 			{"3:70: 'hints' of backend px1 must be a host", "4:2: not ';node='", "5:2: not ';=px1'",
 				"6:2: not ';node=a;b=c'", "7:2: not ';node=a b'", "8:2: not ';transport=udp'",
 				"10:41: ;node=px1 is already a hint of backend px1 of this pool (line 9)"}},
+		{"tags as hints",
+			BACKENDS(PX(1, "hints: ['tag=',\n tag=px1,\n tag=-,\n tag=a-b-,\n tag=a--,\n 'tag=a ',\n "
+				       "'tag=px1-:5060',\n 'tag=px1-']") ",\n" PX(2, "hints: [tag=PX1-]")),
+			{"3:70: 'hints' of backend px1 must be a host", "4:2: not 'tag=px1'", "5:2: not 'tag=-'",
+				"6:2: not 'tag=a-b-'", "7:2: not 'tag=a--'", "8:2: not 'tag=a '",
+				"9:2: not 'tag=px1-:5060'",
+				"11:41: tag=px1- is already a hint of backend px1 of this pool (line 10)"}},
 		{"a hint that matches all backends",
 			BACKENDS(PX(1, "hints: [192.0.2.10,\n '192.0.2.10:5070']")) SERVICE("port: 5060"),
 			{"3:70: a hint of backend px1 cannot be 192.0.2.10: it is a VIP of service s (line 5)"}},

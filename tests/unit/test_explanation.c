@@ -149,6 +149,22 @@ Test(explanation, of_a_hint_beyond_the_search_limit)
 	expect_step(&e, "hint", "px1 at offset 52: backend px1");
 }
 
+Test(explanation, of_a_tag)
+{
+	struct explanation e = usual();
+
+	e.hint_count = 1;
+	e.hints[0].at = 1 + (strstr(message, "a:b@") - message);
+	e.hints[0].is_tag = true;
+	expect_step(&e, "hint", "tag a:b@example.net at offset 66: no backend has this tag");
+	e.hints[0].backend = 1;
+	e.hints[0].result = EXPLAINED_DOWN;
+	expect_step(&e, "hint", "tag a:b@example.net at offset 66: backend px1, not used because it is down");
+	e.hints[0].result = EXPLAINED_BACKEND;
+	e.reason = REASON_HINT;
+	expect_step(&e, "hint", "tag a:b@example.net at offset 66: backend px1");
+}
+
 Test(explanation, of_keys_that_are_missing)
 {
 	static const struct {

@@ -77,14 +77,6 @@ static void check_settled(struct group_world *world)
 
 /* --- histories */
 
-static void change_parts(struct group_world *world, unsigned int parts)
-{
-	for (size_t i = 0; i < world->count; i++)
-		world->nodes[i].part = below(parts);
-	for (unsigned int part = 0; part < parts; part++)
-		group_world_announce(world, part);
-}
-
 static void change_process(struct group_world *world, size_t index)
 {
 	struct node *node = &world->nodes[index];
@@ -107,7 +99,7 @@ static void step(struct group_world *world)
 		change_process(world, index);
 		break;
 	case 1:
-		change_parts(world, 1 + below(2));
+		group_world_divide(world, 1 + below(2));
 		break;
 	case 2:
 		group_world_run(world, below(4000));
@@ -151,8 +143,7 @@ static void begin_with(struct group_world *world, enum config_agree agree, const
 					  : 0);
 		node_vote(&world->nodes[i], 0, 1, GROUP_VOTE_UP);
 	}
-	for (int i = 0; i < 20; i++)
-		group_world_run(world, 100);
+	group_world_run_for(world, 2000);
 }
 
 static enum group_verdict verdict(const struct group_world *world, size_t index)
@@ -199,12 +190,63 @@ Test(group, a_member_to_which_no_backend_responds_does_not_count)
 	begin_with(&world, AGREE_ANY, "duu");
 	cr_expect_eq(verdict(&world, 1), GROUP_DOWN);
 	node_vote(&world.nodes[0], 0, 1, GROUP_VOTE_DOWN);
-	for (int i = 0; i < 20; i++)
-		group_world_run(&world, 100);
+	group_world_run_for(&world, 2000);
 	cr_expect_eq(verdict(&world, 1), GROUP_UP);
 	cr_expect_eq(verdict(&world, 0), GROUP_UP, "the decision of the others applies to it, too");
 	cr_expect(group_is_blind(world.nodes[0].group));
 	cr_expect_not(group_is_blind(world.nodes[1].group));
+	group_world_end(&world);
+}
+
+static enum group_placement placement(const struct group_world *world, size_t node)
+{
+	return group_placement(world->nodes[node].group, world->nodes[node].now);
+}
+
+Test(group, new_calls_stay_at_the_previous_owners_for_a_while_after_a_member_has_left)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
+	world.nodes[2].part = 1;
+	group_world_announce(&world, 0);
+	group_world_announce(&world, 1);
+	group_world_run_for(&world, ALONE_AFTER - 1000);
+	cr_expect_eq(group_state(world.nodes[0].group, world.nodes[0].now), GROUP_AGREEING);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_NOT);
+	cr_expect_eq(placement(&world, 2), GROUP_PLACES_NOT);
+	group_world_run_for(&world, 2000);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
+	cr_expect_eq(placement(&world, 2), GROUP_PLACES, "it is alone");
+	group_world_end(&world);
+}
+
+Test(group, new_calls_stay_at_the_previous_owners_while_a_member_is_silent)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	world.nodes[2].stopped = true;
+	group_world_run_for(&world, GROUP_SILENCE + 1000);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_NOT);
+	group_world_run_for(&world, ALONE_AFTER);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
+	group_world_end(&world);
+}
+
+Test(group, the_time_of_the_last_message_that_has_returned)
+{
+	struct group_world world;
+	struct node *node = &world.nodes[0];
+	uint64_t sent;
+
+	begin_with(&world, AGREE_MAJORITY, "uu");
+	sent = node->now;
+	group_greet(node->group, sent);
+	cr_expect_lt(group_echo(node->group), sent);
+	node_read_all(node);
+	cr_expect_eq(group_echo(node->group), sent);
 	group_world_end(&world);
 }
 
@@ -216,19 +258,35 @@ Test(group, without_quorum_the_last_decision_stays_and_then_the_member_decides_a
 	world.nodes[2].part = 1;
 	group_world_announce(&world, 0);
 	group_world_announce(&world, 1);
-	for (int i = 0; i < 20; i++)
-		group_world_run(&world, 100);
+	group_world_run_for(&world, 2000);
 	cr_expect_eq(group_state(world.nodes[2].group, world.nodes[2].now), GROUP_WAITING);
 	cr_expect_eq(verdict(&world, 2), GROUP_KEEP);
 	cr_expect_eq(verdict(&world, 0), GROUP_DOWN);
-	for (int i = 0; i < 50; i++)
-		group_world_run(&world, 100);
+	group_world_run_for(&world, 5000);
 	cr_expect_eq(verdict(&world, 2), GROUP_OWN);
 	world.nodes[2].part = 0;
 	group_world_announce(&world, 0);
-	for (int i = 0; i < 20; i++)
-		group_world_run(&world, 100);
+	group_world_run_for(&world, 2000);
 	cr_expect_eq(verdict(&world, 2), GROUP_DOWN);
+	group_world_end(&world);
+}
+
+Test(group, the_votes_about_removed_backends_are_withdrawn)
+{
+	const struct group_key kept = key_of(0, 0), removed = key_of(0, 1);
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	group_vote(world.nodes[1].group, &kept, GROUP_VOTE_UP);
+	group_vote(world.nodes[1].group, &removed, GROUP_VOTE_UP);
+	group_end_votes(world.nodes[1].group);
+	group_vote(world.nodes[1].group, &kept, GROUP_VOTE_UP);
+	group_end_votes(world.nodes[1].group);
+	group_world_run_for(&world, 2000);
+	cr_expect_eq(group_member_vote(world.nodes[0].group, 1, &kept), GROUP_VOTE_UP);
+	cr_expect_eq(group_member_vote(world.nodes[0].group, 1, &removed), GROUP_VOTE_UNKNOWN);
+	cr_expect_eq(group_member_at(world.nodes[0].group, 1)->up, 1);
+	cr_expect_eq(group_member_at(world.nodes[0].group, 2)->up, 2);
 	group_world_end(&world);
 }
 

@@ -107,7 +107,7 @@ Test(guard_source, tokens_taken_at_once_are_the_tokens_of_the_exact_test)
 		passed);
 }
 
-/* A clock that is late by up to 10 ms: a source that is certainly over its limit is also over it by the exact test, and
+/* A clock that is late by up to 20 ms: a source that is certainly over its limit is also over it by the exact test, and
  * a flood is nearly always certainly over. */
 Test(guard_source, a_source_that_is_certainly_over_its_limit_is_over_it)
 {
@@ -119,7 +119,7 @@ Test(guard_source, a_source_that_is_certainly_over_its_limit_is_over_it)
 	srand(4);
 	guard_take_over(&source, 0, 1, now);
 	for (int i = 0; i < 100000; i++) {
-		uint64_t late = rand() % (SECOND / 100);
+		uint64_t late = rand() % (SECOND / 50);
 		bool is_certain;
 
 		now += rand() % (i % 5000 ? SECOND / 1000 : 8 * SECOND);
@@ -132,7 +132,7 @@ Test(guard_source, a_source_that_is_certainly_over_its_limit_is_over_it)
 		certain += is_certain;
 		cr_assert_not(guard_is_certainly_over(&source, source.owner + 1, &class, GUARD_BUCKET_INVITE, now));
 	}
-	cr_expect(over > 90000 && certain > over * 8 / 10, "%u of %u packets were certainly over", certain, over);
+	cr_expect(over > 90000 && certain > over * 7 / 10, "%u of %u packets were certainly over", certain, over);
 }
 
 /* Whatever the times between packets: a source that respects its limit is never refused. */

@@ -159,6 +159,41 @@ Test(join, life_of_a_server)
 	join_end(&world);
 }
 
+/* A request that a different member of a group has received. */
+static struct join_answer share(struct join_world *world, const char *text)
+{
+	const struct join_request request = {.text = span_of(text), .is_json = *text == '{'};
+
+	return join_handle_shared(world->join, world->farm, world->running, &request, NOW, world->ms);
+}
+
+Test(join, a_group_shares_starts_changes_and_some_heartbeats)
+{
+	const char *heartbeat = "action=heartbeat; pool=proxies; name=px4";
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	cr_expect(join_say(&world, "action=start; pool=proxies; name=px4; address=10.0.0.14").shared);
+	cr_expect_not(join_say(&world, heartbeat).shared, "the others have heard of it just now");
+	world.ms += 2500; /* a quarter of node_timeout */
+	cr_expect(join_say(&world, heartbeat).shared);
+	cr_expect(join_say(&world, "action=heartbeat; pool=proxies; name=px4; load=40").shared);
+	cr_expect_not(join_say(&world, "action=heartbeat; pool=proxies; name=px4; load=40").shared);
+	cr_expect(join_say(&world, "action=heartbeat; pool=proxies; name=px4; load=40; weight=3").shared);
+	cr_expect_not(join_say(&world, "action=heartbeat; pool=proxies; name=px9").shared, "refused");
+	world.ms += 2500;
+	cr_expect_eq(share(&world, heartbeat).status, 200);
+	cr_expect_not(join_say(&world, heartbeat).shared, "a different member has shared one");
+	cr_expect(join_say(&world, "action=stop; pool=proxies; name=px4").shared);
+	cr_expect_eq(share(&world, "{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"px5\", "
+				   "\"address\": \"10.0.0.15\"}")
+			     .status,
+		200);
+	cr_expect_not_null(farm_find_backend(&world.farm->pools[0], "px5"));
+	cr_expect_eq(share(&world, "garbage").status, 400);
+	join_end(&world);
+}
+
 Test(join, refusals)
 {
 	static const struct step steps[] = {

@@ -19,7 +19,7 @@ static struct world world;
 	     " {name: plain, vip: 192.0.2.12, port: 5060, pool: b}]\n"                                                 \
 	     "pools: [{name: proxies, record_time: 32s, backends: [" PX(                                               \
 		     1) ", {name: px2, address: 10.0.0.12, hints: "                                                    \
-			"[two.example.net, 'many.example.net:5062', ;node=px2]}, " PX(                                 \
+			"[two.example.net, 'many.example.net:5062', ;node=px2, tag=PX2-]}, " PX(                       \
 				3) "]}, {name: b, backends: [" PX(4) "]}]\n"
 
 static void setup(void)
@@ -61,6 +61,11 @@ static const struct {
 	{{.service = "sip", .route = "10.0.0.11;node=px2"}, "px1"},
 	{{.service = "sip", .request_uri = "192.0.2.10;node=px3"}, NULL},
 	{{.service = "plain", .route = "192.0.2.12;node=px2"}, NULL}, {{.service = "plain", .via = "10.0.0.14"}, "px4"},
+	{{.service = "sip", .tag = "px2-8f3a-1"}, "px2"}, {{.service = "sip", .tag = "Px2-"}, "px2"},
+	{{.service = "sip", .tag = "px2.8f3a"}, NULL}, {{.service = "sip", .tag = "px2"}, NULL},
+	{{.service = "sip", .tag = "px21-"}, NULL}, {{.service = "plain", .tag = "px2-1"}, NULL},
+	{{.service = "sip", .route = "10.0.0.11", .tag = "px2-1"}, "px1"},
+	{{.service = "sip", .via = "elsewhere.example.net", .tag = "px2-1"}, "px2"},
 	{{.service = "plain", .route = "10.0.0.14"}, NULL}, /* no backend has a name, so Routes are not read */
 };
 
@@ -102,6 +107,8 @@ static const struct {
 	{{.service = "sip", .via = ""}, -EINVAL, "no host"},
 	{{.service = "sip", .via = "a.example", .route = "b.example"}, -EINVAL, "--via is for a response"},
 	{{.service = "sip", .via = "a.example", .method = "BYE"}, -EINVAL, "--via is for a response"},
+	{{.service = "sip", .tag = "a b"}, -EINVAL, "no tag"},
+	{{.service = "flow", .tag = "px2-1", .source = "10.0.0.1:1"}, -EINVAL, "of tcp no message is read"},
 	{{.service = "flow", .route = "two.example.net", .source = "10.0.0.1:1"}, -EINVAL, "of tcp no message is read"},
 };
 

@@ -193,7 +193,9 @@ Test(migration, one_slot)
 		for (size_t j = 0; j < MOMENTS && stories[i].moments[j].because; j++) {
 			const struct moment *moment = &stories[i].moments[j];
 			bool alive[IDS], failing[IDS];
-			const struct migration_rules with = {rules.record_time, rules.drain_timeout, NULL, failing};
+			const struct migration_rules with = {.record_time = rules.record_time,
+				.drain_timeout = rules.drain_timeout,
+				.failing = failing};
 
 			for (int id = 0; id < IDS; id++) {
 				alive[id] = moment->alive & BIT(id);
@@ -326,7 +328,8 @@ Test(migration, a_call_is_live_until_its_end_or_a_long_silence)
 Test(migration, a_slot_with_calls_elsewhere_is_held)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
-	const struct migration_rules holding = {rules.record_time, rules.drain_timeout, (const bool[]){true}, NULL};
+	const struct migration_rules holding = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .held = (const bool[]){true}};
 	struct migration *migration = migration_new(1);
 	uint16_t wanted = A;
 	uint64_t now, moved;
@@ -347,6 +350,115 @@ Test(migration, a_slot_with_calls_elsewhere_is_held)
 	cr_assert_eq(step_to(migration, &wanted, 1, alive, &rules, now), MIGRATION_NEVER);
 	cr_assert_eq(previous_owner_of(migration, 0), 0, "the last call has ended");
 	migration_free(migration);
+}
+
+/* --- a group of balancers */
+
+/* A slot that records since 10 and may move at 42. Whether a member still records or moves it. */
+static const struct {
+	const char *name;
+	struct {
+		uint64_t now;
+		bool recording, moving;
+		unsigned int alive;
+		uint16_t owner, previous;
+		uint32_t waiting, overdue;
+		uint16_t wanted; /* 0: B */
+	} moments[MOMENTS];
+} group_stories[] = {
+	{"a slot moves when all members have recorded it, and ends when all have ended it",
+		{
+			{10, true, true, ALL, A, A, 0, 0, 0},
+			{42, true, true, ALL, A, A, 1, 0, 0},
+			{50, false, true, ALL, B, A, 0, 0, 0},
+			{1049, false, true, ALL, B, A, 0, 0, 0},
+			{1050, false, true, ALL, B, B, 0, 0, 0},
+			{9000, false, true, ALL, B, B, 0, 0, 0},
+			{9001, false, false, ALL, B, 0, 0, 0, 0},
+		}},
+	{"a slot that has waited for too long moves anyway",
+		{
+			{10, true, true, ALL, A, A, 0, 0, 0},
+			{141, true, true, ALL, A, A, 1, 0, 0},
+			{142, true, true, ALL, B, A, 0, 1, 0},
+			{143, true, true, ALL, B, A, 0, 0, 0},
+		}},
+	{"no member can make a slot move earlier",
+		{
+			{10, false, false, ALL, A, A, 0, 0, 0},
+			{41, false, false, ALL, A, A, 0, 0, 0},
+			{42, false, false, ALL, B, A, 0, 0, 0},
+			{1041, false, false, ALL, B, A, 0, 0, 0},
+			{1042, false, false, ALL, B, 0, 0, 0, 0},
+		}},
+	{"after a second change, a slot that has moved waits for the others as long as after the first one",
+		{
+			{10, true, true, ALL, A, A, 0, 0, 0},
+			{42, false, true, ALL, B, A, 0, 0, 0},
+			{500, true, true, ALL, B, A, 1, 0, A},
+			{599, true, true, ALL, B, A, 1, 0, A},
+			{600, true, true, ALL, A, A, 0, 1, A},
+			{700, true, true, ALL, A, A, 1, 0, B},
+			{701, false, true, ALL, B, A, 0, 0, B},
+		}},
+	{"a dead owner loses the slot at once",
+		{
+			{10, true, true, ALL, A, A, 0, 0, 0},
+			{20, true, true, ALL & ~BIT(A), B, 0, 0, 0, 0},
+		}},
+	{"a failing owner loses the slot at once",
+		{
+			{10, true, true, ALL, A, A, 0, 0, 0},
+			{50, true, true, ALL | FAILS(A), B, A, 0, 0, 0},
+		}},
+};
+
+static bool is_in(uint64_t set)
+{
+	return set & 1;
+}
+
+Test(migration, a_slot_in_a_group)
+{
+	for (size_t i = 0; i < sizeof(group_stories) / sizeof(*group_stories); i++) {
+		struct migration *migration = migration_new(1);
+		bool alive[IDS] = {false, true, true, true}, failing[IDS] = {false};
+		uint64_t recording = 0, moving = 0, own_recording, own_moving;
+		const struct migration_phases group = {&recording, &moving}, own = {&own_recording, &own_moving};
+		const struct migration_rules with = {.record_time = rules.record_time,
+			.drain_timeout = rules.drain_timeout,
+			.failing = failing,
+			.group = &group,
+			.patience = 100};
+		uint16_t wanted = A;
+
+		step_to(migration, &wanted, 1, alive, &with, 0);
+		for (size_t j = 0; j < MOMENTS && group_stories[i].moments[j].now; j++) {
+			const uint64_t now = group_stories[i].moments[j].now;
+			struct migration_waits waits;
+
+			recording = group_stories[i].moments[j].recording;
+			moving = group_stories[i].moments[j].moving;
+			wanted = group_stories[i].moments[j].wanted ?: B;
+			for (int id = A; id <= C; id++) {
+				alive[id] = group_stories[i].moments[j].alive & BIT(id);
+				failing[id] = group_stories[i].moments[j].alive & FAILS(id);
+			}
+			step_to(migration, &wanted, 1, alive, &with, now);
+			waits = migration_waits(migration);
+			cr_expect(owner_of(migration, 0) == group_stories[i].moments[j].owner &&
+					  previous_owner_of(migration, 0) == group_stories[i].moments[j].previous &&
+					  waits.waiting == group_stories[i].moments[j].waiting &&
+					  waits.overdue == group_stories[i].moments[j].overdue,
+				"%s, at %d: owner %u, previous %u, %u waiting, %u overdue", group_stories[i].name,
+				(int)now, owner_of(migration, 0), previous_owner_of(migration, 0), waits.waiting,
+				waits.overdue);
+			migration_phases(migration, &with, now, &own);
+			cr_expect_eq(is_in(own_recording), previous_owner_of(migration, 0) && now < 42);
+			cr_expect(is_in(own_moving) || !previous_owner_of(migration, 0) || now >= 1042);
+		}
+		migration_free(migration);
+	}
 }
 
 /* --- Calls */
@@ -485,7 +597,8 @@ Test(migration, no_call_moves_if_backends_fail)
 {
 	for (unsigned int seed = 1; seed <= 300; seed++) {
 		bool failing[IDS] = {false};
-		const struct migration_rules with = {rules.record_time, UINT32_MAX, NULL, failing};
+		const struct migration_rules with = {
+			.record_time = rules.record_time, .drain_timeout = UINT32_MAX, .failing = failing};
 
 		run_calls(seed, &with, failing);
 	}

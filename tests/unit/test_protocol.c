@@ -42,7 +42,7 @@ static const char *describe(const struct request *request, char *text, size_t si
 		fprintf(out, " prefix=%s", prefix_format(&request->guard.prefix, prefix));
 	if (request->guard.time)
 		fprintf(out, " for=%u", request->guard.time);
-	if (request->guard.force)
+	if (request->force)
 		fputs(" force", out);
 	if (request->path)
 		fprintf(out, " path=%s text=%s", request->path, request->text);

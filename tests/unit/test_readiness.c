@@ -67,6 +67,17 @@ Test(readiness, a_working_balancer_gives_no_reason)
 	expect(0, NULL);
 }
 
+Test(readiness, a_balancer_that_waits_for_its_group_is_not_ready_until_a_time)
+{
+	world.farm->joining_until = 1700000010;
+	world_reconcile(&world, NULL);
+	readiness_check_joining(world.running, 1700000009, &reasons);
+	expect(1, "the balancer is connected with its group again, and waits for its state");
+	messages_free(&reasons);
+	readiness_check_joining(world.running, 1700000010, &reasons);
+	expect(0, NULL);
+}
+
 Test(readiness, each_interface_of_the_file_needs_the_balancer)
 {
 	cr_assert_eq(check(NULL, "eth0"), 0);

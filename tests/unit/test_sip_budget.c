@@ -140,6 +140,25 @@ static void read_hints(struct sip_text text, const struct sip_start *start, stru
 		read_host(text, at, budget);
 }
 
+/* Reads the tag, as if no host named a live backend. */
+static void read_tag(struct sip_text text, const struct sip_start *start, struct sip_lines *lines, __u16 *budget)
+{
+	__u32 header = start->uri ? SIP_TO : SIP_FROM, at;
+	enum sip_result result = sip_find_header(text, lines, header, budget);
+	__u64 hash;
+
+	if (result != SIP_FOUND)
+		return;
+	result = sip_usual_parameter(text, lines->colon[header], SIP_OFFSET_OF(SIP_TAG_NAME), &at, KEY, budget);
+	if (result == SIP_TOO_FAR) {
+		result = sip_parameter(text, lines->colon[header], SIP_TAG_NAME, &at, budget);
+		if (result == SIP_FOUND)
+			result = sip_value_at(text, at, &at, budget);
+	}
+	if (result == SIP_FOUND)
+		sip_part(text, &at, SIP_TAG_PREFIX, KEY, &hash, budget);
+}
+
 static void read_parameter(struct sip_text text, __u32 colon, __u64 name, __u16 *budget)
 {
 	__u32 at, hash;
@@ -182,6 +201,7 @@ static uint32_t read_message(const char *message, size_t length)
 	read_user(text, start.line, &budget);
 	budget += SIP_PACKET_BUDGET - SIP_USER_BUDGET;
 	read_hints(text, &start, &lines, &budget);
+	read_tag(text, &start, &lines, &budget);
 	read_dialog(text, &lines, &budget);
 	return budget;
 }

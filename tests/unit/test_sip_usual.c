@@ -36,6 +36,8 @@ static void check_parameter(
 	if (result == SIP_FOUND && sip_value_at(text, at, &at, &walk) == SIP_FOUND)
 		hash = sip_token(text, at, KEY);
 	cr_assert_eq(usual, hash, "the value of a parameter differs in\n%s", message);
+	sip_usual_parameter(text, colon, SIP_OFFSET_OF(name), &usual, KEY, &plain);
+	cr_assert_eq(usual, result == SIP_FOUND ? at : 0, "the offset of a parameter differs in\n%s", message);
 }
 
 static void check_cseq(struct sip_text text, __u32 colon, struct decided *decided, const char *message)

@@ -20,6 +20,14 @@ const char *audit_user_name(uid_t uid, char *text, size_t size)
 	return text;
 }
 
+const char *audit_requester(const struct request *request, char *text, size_t size)
+{
+	if (!request->user)
+		return audit_user_name(request->uid, text, size);
+	snprintf(text, size, "%s", request->user);
+	return text;
+}
+
 /* Writes "done: 2 steps, first 'backend px1: drains'", or the reason of the refusal. */
 static const char *effect(const json_t *reply, char text[EFFECT_SIZE])
 {
@@ -40,14 +48,15 @@ static const char *effect(const json_t *reply, char text[EFFECT_SIZE])
 void audit_log(const struct request *request, const json_t *reply)
 {
 	char command[COMMAND_LINE_SIZE], text[EFFECT_SIZE], user[64], uid[16], pid[16];
-	bool done = json_is_true(json_object_get(reply, "ok"));
+	bool local = !request->node, done = json_is_true(json_object_get(reply, "ok"));
 
 	snprintf(uid, sizeof(uid), "%u", request->uid);
 	snprintf(pid, sizeof(pid), "%d", request->pid);
-	audit_user_name(request->uid, user, sizeof(user));
+	audit_requester(request, user, sizeof(user));
 	log_event(LOG_NOTICE,
-		LOG_FIELDS({"event", "audit"}, {"result", done ? "done" : "refused"}, {"uid", uid}, {"user", user},
-			{"pid", pid}, {"pool", request->pool}, {"backend", request->backend},
-			{"command", command_line(request, command)}),
-		"%s requested '%s': %s", user, command, effect(reply, text));
+		LOG_FIELDS({"event", "audit"}, {"result", done ? "done" : "refused"}, {"uid", local ? uid : NULL},
+			{"user", user}, {"pid", local ? pid : NULL}, {"node", request->node}, {"pool", request->pool},
+			{"backend", request->backend}, {"command", command_line(request, command)}),
+		"%s%s%s requested '%s': %s", user, local ? "" : " at ", local ? "" : request->node, command,
+		effect(reply, text));
 }

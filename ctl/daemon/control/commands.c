@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
+#include "ctl/daemon/group/group_changes.h"
 #include "ctl/daemon/group/group_report.h"
 #include "ctl/daemon/guard/guard_commands.h"
 #include "ctl/daemon/guard/guard_report.h"
@@ -313,6 +314,13 @@ static bool is_change(enum command command)
 	}
 }
 
+bool commands_is_shared(const struct request *request)
+{
+	return is_change(request->command) && request->command != COMMAND_AWAY && request->command != COMMAND_BACK &&
+	       (request->command != COMMAND_RELOAD || request->all) && request->command != COMMAND_LOG_LEVEL &&
+	       request->command != COMMAND_GUARD_RELOAD;
+}
+
 /* Does the command take little time, so that it must not wait for a reload? */
 static bool is_urgent(enum command command)
 {
@@ -372,16 +380,25 @@ static bool must_refuse(struct daemon *daemon, const struct request *request)
 	return daemon->using_next_maps && is_change(request->command);
 }
 
+json_t *commands_apply(struct daemon *daemon, const struct request *request)
+{
+	json_t *reply = must_refuse(daemon, request)
+				? protocol_error(NULL, "sipxdp-loader is switching to new maps: try again in a second")
+				: functions[request->command](daemon, request);
+
+	worker_unlock(daemon->worker);
+	if (is_change(request->command))
+		audit_log(request, reply);
+	worker_lock(daemon->worker);
+	return reply;
+}
+
 static void run_job(void *data)
 {
 	struct job *job = data;
-	json_t *reply = must_refuse(job->daemon, job->request)
-				? protocol_error(NULL, "sipxdp-loader is switching to new maps: try again in a second")
-				: functions[job->request->command](job->daemon, job->request);
+	json_t *reply = commands_apply(job->daemon, job->request);
 
 	worker_unlock(job->daemon->worker);
-	if (is_change(job->request->command))
-		audit_log(job->request, reply);
 	job->line = reply ? protocol_encode(reply, &job->length) : NULL;
 	json_decref(reply);
 	worker_lock(job->daemon->worker);
@@ -400,12 +417,15 @@ json_t *commands_run(const struct request *request, void *data)
 	struct daemon *daemon = data;
 	char line[COMMAND_LINE_SIZE];
 	struct job *job;
+	json_t *reply;
 
 	if (!is_change(request->command))
 		log_debug("request '%s' from uid %u, pid %d", command_line(request, line), request->uid, request->pid);
 	/* `status` must work while the worker is busy. `trace` takes ownership of the connection. */
 	if (request->command == COMMAND_STATUS || request->command == COMMAND_TRACE)
 		return functions[request->command](daemon, request);
+	if (commands_is_shared(request) && group_changes_request(daemon->group_changes, request, &reply))
+		return reply;
 	job = allocate(1, sizeof(*job));
 	*job = (struct job){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};
 	(is_urgent(request->command) ? worker_add_urgent : worker_add)(daemon->worker, run_job, end_job, job);

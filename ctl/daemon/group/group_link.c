@@ -3,6 +3,7 @@
 
 #include <corosync/cpg.h>
 #include <corosync/quorum.h>
+#include <corosync/votequorum.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #define RETRY_MSEC 1000 /* between two attempts to connect */
 #define BUSY_MSEC 10    /* until corosync is asked again whether it accepts messages */
 #define MESSAGE_MAX 65536
+#define TURN 100 /* events that the event loop handles before it looks at its other sources */
 
 /* Shared by the event loop and the thread. The side that ends last frees it. */
 struct shared {
@@ -29,6 +31,7 @@ struct shared {
 struct group_link {
 	struct shared *shared;
 	sd_event_source *source;
+	struct queued *unhandled;
 	group_link_handler *handler;
 	void *data;
 };
@@ -38,7 +41,9 @@ struct connection {
 	struct shared *shared;
 	cpg_handle_t cpg;
 	quorum_handle_t quorum;
-	bool has_cpg, has_quorum, no_quorum;
+	votequorum_handle_t votequorum;
+	uint32_t node;
+	bool has_cpg, has_quorum, has_votequorum, no_quorum;
 	int cpg_fd, quorum_fd;
 	struct queued *unsent;
 };
@@ -123,42 +128,48 @@ static void on_members(cpg_handle_t handle, const struct cpg_name *name, const s
 	report(shared_of(handle), &event);
 }
 
+/* Only for the report: without it the quorum is still known. */
+static void read_votes(const struct connection *connection, struct group_link_event *event)
+{
+	struct votequorum_info info;
+
+	if (!connection->has_votequorum || votequorum_getinfo(connection->votequorum, connection->node, &info) != CS_OK)
+		return;
+	event->votes = info.total_votes;
+	event->votes_expected = info.highest_expected;
+}
+
 static void on_quorum(quorum_handle_t handle, uint32_t quorate, uint64_t ring, uint32_t count, uint32_t *nodes)
 {
 	const struct connection *connection;
 	struct group_link_event event = {.kind = GROUP_LINK_QUORUM, .quorate = quorate};
 	const void *context = NULL;
 
-	(void)ring, (void)count, (void)nodes;
+	(void)ring;
+	for (; event.member_count < count && event.member_count < GROUP_LINK_MEMBERS; event.member_count++)
+		event.members[event.member_count].node = nodes[event.member_count];
 	quorum_context_get(handle, &context);
 	connection = context;
 	event.no_quorum = connection->no_quorum;
 	event.quorate |= connection->no_quorum;
+	read_votes(connection, &event);
 	report(connection->shared, &event);
 }
 
 /* --- thread: connection */
 
-static void drop_unsent(struct connection *connection)
-{
-	while (connection->unsent) {
-		struct queued *next = connection->unsent->next;
-
-		free(connection->unsent);
-		connection->unsent = next;
-	}
-}
-
 static void disconnect(struct connection *connection)
 {
+	if (connection->has_votequorum)
+		votequorum_finalize(connection->votequorum);
 	if (connection->has_quorum)
 		quorum_finalize(connection->quorum);
 	if (connection->has_cpg)
 		cpg_finalize(connection->cpg);
-	connection->has_quorum = connection->has_cpg = false;
-	drop_unsent(connection);
-	connection->unsent = message_queue_take(connection->shared->outgoing);
-	drop_unsent(connection);
+	connection->has_votequorum = connection->has_quorum = connection->has_cpg = false;
+	message_queue_drop(connection->unsent);
+	message_queue_drop(message_queue_take(connection->shared->outgoing));
+	connection->unsent = NULL;
 }
 
 static cs_error_t follow_quorum(struct connection *connection)
@@ -171,6 +182,8 @@ static cs_error_t follow_quorum(struct connection *connection)
 		return error;
 	connection->has_quorum = true;
 	connection->no_quorum = type == QUORUM_FREE;
+	if (!connection->no_quorum)
+		connection->has_votequorum = votequorum_initialize(&connection->votequorum, NULL) == CS_OK;
 	quorum_context_set(connection->quorum, connection);
 	error = quorum_fd_get(connection->quorum, &connection->quorum_fd);
 	if (error == CS_OK && connection->no_quorum)
@@ -195,6 +208,7 @@ static cs_error_t join(struct connection *connection)
 		error = cpg_local_get(connection->cpg, &event.id.node);
 	if (error != CS_OK)
 		return error;
+	connection->node = event.id.node;
 	report(connection->shared, &event);
 	return cpg_join(connection->cpg, &connection->shared->name);
 }
@@ -284,21 +298,29 @@ static void *run_thread(void *data)
 
 /* --- event loop */
 
+static void handle_next(struct group_link *link)
+{
+	struct queued *item = link->unhandled;
+	struct group_link_event *event = (struct group_link_event *)item->bytes;
+
+	event->bytes = item->bytes + sizeof(*event);
+	link->unhandled = item->next;
+	link->handler(event, link->data);
+	free(item);
+}
+
+/* A flood of messages must not stop probes and commands. */
 static int on_incoming(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct group_link *link = data;
-	struct queued *item = message_queue_take(link->shared->incoming);
 
 	(void)source, (void)fd, (void)events;
-	while (item) {
-		struct queued *next = item->next;
-		struct group_link_event *event = (struct group_link_event *)item->bytes;
-
-		event->bytes = item->bytes + sizeof(*event);
-		link->handler(event, link->data);
-		free(item);
-		item = next;
-	}
+	if (!link->unhandled)
+		link->unhandled = message_queue_take(link->shared->incoming);
+	for (int i = 0; i < TURN && link->unhandled; i++)
+		handle_next(link);
+	if (link->unhandled)
+		message_queue_wake(link->shared->incoming);
 	link->handler(NULL, link->data);
 	return 0;
 }
@@ -313,11 +335,17 @@ int group_link_send(struct group_link *link, const uint8_t *message, size_t leng
 	return message_queue_put(link->shared->outgoing, message, length, NULL, 0);
 }
 
+size_t group_link_backlog(const struct group_link *link)
+{
+	return message_queue_bytes(link->shared->outgoing);
+}
+
 void group_link_free(struct group_link *link)
 {
 	if (!link)
 		return;
 	sd_event_source_disable_unref(link->source);
+	message_queue_drop(link->unhandled);
 	atomic_store(&link->shared->ended, true);
 	message_queue_wake(link->shared->outgoing);
 	release(link->shared);

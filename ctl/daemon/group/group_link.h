@@ -14,8 +14,8 @@ enum group_link_kind {
 	GROUP_LINK_CONNECTED,    /* id: of this process */
 	GROUP_LINK_DISCONNECTED, /* fault; also after each failed attempt to connect */
 	GROUP_LINK_MEMBERS_SET,  /* members, joined */
-	GROUP_LINK_QUORUM,       /* quorate, no_quorum */
-	GROUP_LINK_MESSAGE,      /* id: of the sender; bytes */
+	GROUP_LINK_QUORUM,  /* quorate, no_quorum, votes; members: the nodes of this part of the cluster, without pid */
+	GROUP_LINK_MESSAGE, /* id: of the sender; bytes */
 };
 
 struct group_link_event {
@@ -25,7 +25,9 @@ struct group_link_event {
 	size_t member_count, joined_count;
 	struct group_id members[GROUP_LINK_MEMBERS], joined[GROUP_LINK_MEMBERS];
 	bool quorate;
-	bool no_quorum; /* corosync has no quorum provider: every part is quorate */
+	bool no_quorum;          /* corosync has no quorum provider: every part is quorate */
+	uint32_t votes;          /* of the nodes of this part */
+	uint32_t votes_expected; /* of all nodes; 0: not known */
 	size_t length;
 	const uint8_t *bytes;
 };
@@ -46,3 +48,6 @@ bool group_link_has_ended(const struct group_link *link);
 
 /* Queues a message to all members. 0, or -ENOBUFS if the thread does not send: free the link. */
 int group_link_send(struct group_link *link, const uint8_t *message, size_t length);
+
+/* The size of the messages that the thread has not taken yet, in bytes. */
+size_t group_link_backlog(const struct group_link *link);

@@ -6,8 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "core/group/group_changes.h"
 #include "ctl/daemon/listening_clock.h"
+#include "ctl/maps/clock.h"
+#include "group_phases.h"
 #include "group_report.h"
+#include "call_exchange.h"
+#include "call_lease.h"
 #include "group_watch.h"
 
 #define LINES_SHOWN 20 /* of each member whose configuration differs */
@@ -22,15 +27,23 @@ static const char *vote_name(enum group_vote vote)
 
 static bool is_self(const struct group *group, const struct group_member *member)
 {
-	struct group_id self = group_self(group);
-
-	return member->id.node == self.node && member->id.pid == self.pid;
+	return group_id_equal(member->id, group_self(group));
 }
 
-/* The name of a member; its node id if it has sent no name yet. */
+/* The name of a member. If it has sent no name yet, how corosync identifies it. */
+static const char *member_name(const struct group_member *member, char out[NAME_SIZE])
+{
+	if (*member->hello.node)
+		return member->hello.node;
+	snprintf(out, NAME_SIZE, "%u/%u", member->id.node, member->id.pid);
+	return out;
+}
+
 static json_t *name_json(const struct group_member *member)
 {
-	return *member->hello.node ? json_string(member->hello.node) : json_sprintf("%u", member->id.node);
+	char name[NAME_SIZE];
+
+	return json_string(member_name(member, name));
 }
 
 /* --- members */
@@ -73,6 +86,29 @@ static json_t *members_json(const struct group_watch *watch)
 				member_state(member), "since", (json_int_t)(time(NULL) - (now - member->since) / 1000),
 				"heard", (now - member->heard) / 1000.0, "up", (json_int_t)member->up, "down",
 				(json_int_t)member->down, "config", compare_config(watch, member)));
+	return list;
+}
+
+static bool has_member(const struct group *group, uint32_t node)
+{
+	const struct group_member *member;
+
+	for (size_t i = 0; (member = group_member_at(group, i)); i++)
+		if (member->id.node == node)
+			return true;
+	return false;
+}
+
+/* The ids of the nodes of corosync on which no member runs: sipxdpd has ended there, or its file names a different
+ * group. */
+static json_t *nodes_json(const struct group_watch *watch)
+{
+	const struct group_cluster *cluster = group_watch_cluster(watch);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < cluster->node_count; i++)
+		if (!has_member(group_watch_group(watch), cluster->nodes[i]))
+			json_array_append_new(list, json_integer(cluster->nodes[i]));
 	return list;
 }
 
@@ -154,6 +190,28 @@ static json_t *backends_json(const struct daemon *daemon)
 	return list;
 }
 
+/* --- migrations that wait for members */
+
+static json_t *waits_json(const struct daemon *daemon)
+{
+	const struct group *group = group_watch_group(daemon->group_watch);
+	const struct farm *farm = daemon->farm;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const char *pool = farm->pools[i].config->name;
+		struct group_phases_wait wait = group_phases_wait(daemon->group_phases, farm->pools[i].id);
+		char reason[GROUP_PHASES_SIZE];
+
+		if (wait.slots)
+			json_array_append_new(
+				list, json_pack("{s:s, s:I, s:I, s:s}", "pool", pool, "slots", (json_int_t)wait.slots,
+					      "seconds", (json_int_t)(clock_msec() - wait.since) / 1000, "reason",
+					      group_phases_reason(group, pool, reason)));
+	}
+	return list;
+}
+
 /* --- warnings */
 
 struct sink {
@@ -189,16 +247,20 @@ static void warn_of_member(const struct group_watch *watch, size_t index, const 
 	const struct group *group = group_watch_group(watch);
 	const struct group_member *member = group_member_at(group, index);
 	const struct config_membership *own = group_watch_membership(watch);
-	const char *node = member->hello.node;
+	char text[NAME_SIZE];
+	const char *node = member_name(member, text);
 
 	if (has_duplicate(group, index))
 		warn(sink, "group %s: two members have the name %s", own->name, node);
 	if (member->is_silent)
 		warn(sink, "group %s: sipxdpd of member %s does not send: its votes do not count", own->name, node);
+	if (member->garbage)
+		warn(sink, "group %s: member %s has sent %" PRIu64 " messages that are not valid: they are ignored",
+			own->name, node, member->garbage);
 	if (!group_member_is_compatible(member))
 		warn(sink, "group %s: the release of member %s (%s) is too different: its votes do not count",
 			own->name, node, member->hello.version);
-	if (*node && member->hello.agree != own->agree)
+	if (*member->hello.node && member->hello.agree != own->agree)
 		warn(sink, "group %s: 'agree' is %s at member %s, and %s here", own->name,
 			config_agree_name(member->hello.agree), node, config_agree_name(own->agree));
 	if (!strcmp(compare_config(watch, member), "differs"))
@@ -227,10 +289,55 @@ static void warn_of_state(const struct group_watch *watch, const struct sink *si
 		warn(sink, "group %s: votes of other members are missing; %s", name, effect);
 }
 
+/* Members end a phase up to a second apart. */
+static void warn_of_waits(const struct daemon *daemon, const struct sink *sink)
+{
+	const struct group *group = group_watch_group(daemon->group_watch);
+	const struct farm *farm = daemon->farm;
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const char *pool = farm->pools[i].config->name;
+		struct group_phases_wait wait = group_phases_wait(daemon->group_phases, farm->pools[i].id);
+		char reason[GROUP_PHASES_SIZE];
+
+		if (wait.slots && clock_msec() > wait.since + GROUP_SILENCE)
+			warn(sink, "group %s: %u slots of pool %s wait for %s",
+				group_watch_membership(daemon->group_watch)->name, wait.slots, pool,
+				*group_phases_reason(group, pool, reason) ? reason : "the other members");
+	}
+}
+
+static void warn_of_calls(const struct group_watch *watch, const struct sink *sink)
+{
+	const struct call_exchange_counts counts = call_exchange_counts(group_watch_calls(watch));
+	const char *name = group_watch_membership(watch)->name;
+
+	if (call_lease_has_ended(group_watch_lease(watch)))
+		warn(sink,
+			"group %s: new calls of migrating slots stay at the previous owners, because a member does not "
+			"receive messages",
+			name);
+	if (call_exchange_loses(group_watch_calls(watch)))
+		warn(sink,
+			"group %s: %" PRIu64 " changes of calls are not sent to the other members: there are more than "
+			"50,000 a second, or corosync is too slow",
+			name, counts.lost);
+	if (counts.foreign)
+		warn(sink,
+			"group %s: a member has a different 'hash_key' or number of slots: this balancer cannot use "
+			"its "
+			"changes of calls",
+			name);
+	if (counts.failed)
+		warn(sink, "group %s: %" PRIu64 " messages with changes of calls could not be applied", name,
+			counts.failed);
+}
+
 void group_report_warnings(const struct daemon *daemon, group_report_add *add, void *data)
 {
 	const struct group_watch *watch = daemon->group_watch;
 	const struct group *group = group_watch_group(watch);
+	const struct group_cluster *cluster = group_watch_cluster(watch);
 	const struct sink to = {add, data}, *sink = &to;
 	const char *name = group_watch_membership(watch)->name;
 
@@ -239,14 +346,30 @@ void group_report_warnings(const struct daemon *daemon, group_report_add *add, v
 	warn_of_state(watch, sink);
 	for (size_t i = 0; group_member_at(group, i); i++)
 		warn_of_member(watch, i, sink);
+	warn_of_waits(daemon, sink);
 	if (group_watch_is_blind(watch))
 		warn(sink, "group %s: no backend responds to this balancer, but backends respond to other members",
 			name);
-	if (group_watch_has_no_quorum_provider(watch))
+	if (group_is_quorate(group) && cluster->votes < cluster->votes_expected)
+		warn(sink, "group %s: corosync has %u of %u votes: a node is down, or the network to it", name,
+			cluster->votes, cluster->votes_expected);
+	if (cluster->has_no_quorum_provider)
 		warn(sink, "group %s: corosync has no quorum provider: after a network fault each half decides", name);
-	if (group_garbage(group))
-		warn(sink, "group %s: %" PRIu64 " messages that are not valid have arrived", name,
-			group_garbage(group));
+	if (group_is_diverged(group))
+		warn(sink,
+			"group %s: an operator has changed only this balancer; it adopts the state of the group when "
+			"it agrees again",
+			name);
+	warn_of_calls(watch, sink);
+}
+
+static json_t *calls_json(const struct group_watch *watch)
+{
+	const struct call_exchange_counts counts = call_exchange_counts(group_watch_calls(watch));
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "sent", (json_int_t)counts.sent, "lost", (json_int_t)counts.lost,
+		"received", (json_int_t)counts.received, "applied", (json_int_t)counts.applied, "unknown",
+		(json_int_t)counts.unknown);
 }
 
 static void append_warning(void *list, const char *text)
@@ -259,6 +382,7 @@ json_t *group_report(struct daemon *daemon, const struct request *request)
 	const struct group_watch *watch = daemon->group_watch;
 	const struct group *group = group_watch_group(watch);
 	const struct config_membership *own = group_watch_membership(watch);
+	const struct group_cluster *cluster = group_watch_cluster(watch);
 	const uint64_t now = listening_clock_now();
 	json_t *warnings;
 
@@ -268,10 +392,13 @@ json_t *group_report(struct daemon *daemon, const struct request *request)
 			NULL, "this balancer is not a member of a group ('group:' is not in %s)", daemon->config_path);
 	warnings = json_array();
 	group_report_warnings(daemon, append_warning, warnings);
-	return protocol_ok(json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "name", own->name,
-		"node", own->node, "state", group_state_name(group_state(group, now)), "agree",
-		config_agree_name(own->agree), "connected", group_is_connected(group), "quorate",
-		group_is_quorate(group), "lag_ms", (json_int_t)group_lag(group), "invalid_messages",
-		(json_int_t)group_garbage(group), "members", members_json(watch), "backends", backends_json(daemon),
-		"differences", differences_json(watch), "warnings", warnings));
+	return protocol_ok(
+		json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			"name", own->name, "node", own->node, "state", group_state_name(group_state(group, now)),
+			"agree", config_agree_name(own->agree), "connected", group_is_connected(group), "quorate",
+			group_is_quorate(group), "votes", (json_int_t)cluster->votes, "votes_expected",
+			(json_int_t)cluster->votes_expected, "lag_ms", (json_int_t)group_lag(group), "invalid_messages",
+			(json_int_t)group_garbage(group), "members", members_json(watch), "nodes_without_member",
+			nodes_json(watch), "backends", backends_json(daemon), "differences", differences_json(watch),
+			"waits", waits_json(daemon), "calls", calls_json(watch), "warnings", warnings));
 }

@@ -7,27 +7,46 @@
 #include "core/base/name.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
+#include "core/group/group_changes.h"
+#include "group_changes.h"
+#include "call_exchange.h"
+#include "call_lease.h"
+#include "call_sync.h"
 #include "group_link.h"
+#include "group_phases.h"
 #include "group_watch.h"
+#include "transfer_watch.h"
 
-#define BLIND_MSEC 10000 /* until a member to which no backend responds says so */
-#define JOIN_MSEC 10000  /* after a start: how long to wait for the decisions of the group */
+#define BLIND_MSEC 10000   /* until a member to which no backend responds says so */
+#define JOIN_MSEC 10000    /* after a start: how long to wait for the decisions of the group */
+#define GARBAGE_MSEC 60000 /* between two lines of the log about messages that are not valid */
+
+#define SILENT_MSEC 1000 /* between two lines of the log about silent members */
+#define NAMES_SIZE 1024
 
 struct group_watch {
 	struct daemon *daemon;
 	struct config_membership membership; /* of the current group; an empty name: none */
 	struct group *group;
 	struct group_link *link;
+	struct call_exchange *calls;
+	struct call_sync *call_sync;
+	struct call_lease *call_lease;
 	char fault[GROUP_LINK_FAULT_SIZE];
-	bool no_quorum_provider;
+	struct group_cluster cluster;
 	bool broken;           /* a message is lost: connect again */
 	bool decisions_differ; /* the last events may have changed a decision about a backend */
 	bool state_differs;    /* the last events have changed the state of this balancer in the group */
 	bool joining;
-	enum group_state state; /* that was last logged */
-	uint64_t start;         /* ms */
-	uint64_t blind_since;   /* ms; 0: not blind */
-	bool was_blind;         /* the state that was last logged */
+	bool has_agreed;         /* since its start */
+	uint64_t missing_since;  /* ms: when it began to wait for the state of the group after a break; 0: it has it */
+	enum group_state state;  /* that was last logged */
+	uint64_t start;          /* ms */
+	uint64_t blind_since;    /* ms; 0: not blind */
+	uint64_t garbage_logged; /* ms; 0: never */
+	bool was_blind;          /* the state that was last logged */
+	size_t silent;           /* members that did not send when it was last logged */
+	uint64_t silent_logged;  /* ms */
 	struct config_line *lines;
 	size_t line_count;
 	bool lines_stale;
@@ -43,18 +62,45 @@ static void on_send(const uint8_t *message, size_t length, void *data)
 		watch->broken = true;
 }
 
-static void log_members(const struct group_watch *watch, size_t before)
+/* Writes "1 (lb1), 2 (lb2)", and returns the number of these members. */
+static size_t list_members(const struct group *group, bool only_silent, char out[NAMES_SIZE])
 {
 	const struct group_member *member;
-	char names[1024] = "";
 	size_t count = 0;
 
-	for (; (member = group_member_at(watch->group, count)); count++)
-		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%u%s%s%s", count ? ", " : "",
-			member->id.node, *member->hello.node ? " (" : "", member->hello.node,
-			*member->hello.node ? ")" : "");
+	*out = '\0';
+	for (size_t i = 0; (member = group_member_at(group, i)); i++) {
+		if (only_silent && !member->is_silent)
+			continue;
+		snprintf(out + strlen(out), NAMES_SIZE - strlen(out), "%s%u%s%s%s", count ? ", " : "", member->id.node,
+			*member->hello.node ? " (" : "", member->hello.node, *member->hello.node ? ")" : "");
+		count++;
+	}
+	return count;
+}
+
+static void log_members(const struct group_watch *watch, size_t before)
+{
+	char names[NAMES_SIZE];
+	size_t count = list_members(watch->group, false, names);
+
 	log_event(LOG_INFO, LOG_FIELDS({"event", "group_members"}, {"group", watch->membership.name}),
 		"group %s: %zu members, %zu before; ids of corosync: %s", watch->membership.name, count, before, names);
+}
+
+static void log_silent(struct group_watch *watch, uint64_t now)
+{
+	char names[NAMES_SIZE];
+	size_t count = list_members(watch->group, true, names);
+
+	if (count == watch->silent || now < watch->silent_logged + SILENT_MSEC)
+		return;
+	watch->silent = count;
+	watch->silent_logged = now;
+	log_event(count ? LOG_WARNING : LOG_INFO,
+		LOG_FIELDS({"event", "group_silent"}, {"group", watch->membership.name}), "group %s: %s%s",
+		watch->membership.name,
+		count ? "these members do not send, and their votes do not count: " : "all members send again", names);
 }
 
 static void take_members(struct group_watch *watch, const struct group_link_event *event, uint64_t now)
@@ -74,6 +120,7 @@ static void take_fault(struct group_watch *watch, const struct group_link_event 
 		log_event(LOG_WARNING, LOG_FIELDS({"event", "group_lost"}, {"group", watch->membership.name}),
 			"group %s: %s; trying again every second", watch->membership.name, event->fault);
 	strcpy(watch->fault, event->fault);
+	watch->cluster = (struct group_cluster){0};
 	group_disconnected(watch->group, now);
 	watch->decisions_differ = true;
 }
@@ -85,8 +132,29 @@ static void take_quorum(struct group_watch *watch, const struct group_link_event
 			"group %s: corosync %s", watch->membership.name,
 			event->quorate ? "is quorate" : "has lost its quorum");
 	group_set_quorate(watch->group, event->quorate, now);
-	watch->no_quorum_provider = event->no_quorum;
+	watch->cluster = (struct group_cluster){.has_no_quorum_provider = event->no_quorum,
+		.votes = event->votes,
+		.votes_expected = event->votes_expected,
+		.node_count = event->member_count};
+	for (size_t i = 0; i < event->member_count; i++)
+		watch->cluster.nodes[i] = event->members[i].node;
 	watch->decisions_differ = true;
+}
+
+static void take_message(struct group_watch *watch, const struct group_link_event *event, uint64_t now)
+{
+	const uint64_t before = group_garbage(watch->group);
+
+	watch->decisions_differ |= group_receive(watch->group, event->id, event->bytes, event->length, now);
+	transfer_watch_take(watch->daemon->transfer_watch, event->id, event->bytes, event->length);
+	if (group_garbage(watch->group) == before)
+		return;
+	if (watch->garbage_logged && now < watch->garbage_logged + GARBAGE_MSEC)
+		return;
+	watch->garbage_logged = now;
+	log_event(LOG_WARNING, LOG_FIELDS({"event", "group_garbage"}, {"group", watch->membership.name}),
+		"group %s: a message of node %u, process %u is not valid and has no effect", watch->membership.name,
+		event->id.node, event->id.pid);
 }
 
 static void log_state(struct group_watch *watch, uint64_t now)
@@ -128,6 +196,36 @@ static void update_blind(struct group_watch *watch, uint64_t now)
 	watch->was_blind = watch->daemon->farm->is_blind = blind;
 }
 
+/* Does this balancer miss a part of the state of its group, which it could receive now? */
+static bool is_missing_state(const struct group_watch *watch, uint64_t now)
+{
+	if (!group_is_quorate(watch->group) || !group_is_echoed(watch->group, now))
+		return false;
+	return group_state(watch->group, now) != GROUP_AGREEING ||
+	       group_changes_are_adopting(watch->daemon->group_changes) ||
+	       transfer_watch_is_waiting(watch->daemon->transfer_watch);
+}
+
+/* After a break, packets should come to this balancer only when it has the state of the group again. */
+static void update_missing(struct group_watch *watch, uint64_t now)
+{
+	struct farm *farm = watch->daemon->farm;
+	bool missing = watch->has_agreed && is_missing_state(watch, now);
+	bool hold;
+
+	if (!missing)
+		watch->missing_since = 0;
+	else if (!watch->missing_since)
+		watch->missing_since = now;
+	hold = missing && now < watch->missing_since + JOIN_MSEC;
+	watch->state_differs |= hold != (farm->joining_until != 0);
+	if (!hold)
+		farm->joining_until = 0;
+	else if (!farm->joining_until)
+		farm->joining_until = time(NULL) + JOIN_MSEC / 1000;
+	watch->has_agreed |= group_state(watch->group, now) == GROUP_AGREEING;
+}
+
 /* Call this after all events that have arrived together. */
 static void finish_events(struct group_watch *watch)
 {
@@ -135,17 +233,38 @@ static void finish_events(struct group_watch *watch)
 	bool joining, decisions_differ, state_differs;
 
 	group_tick(watch->group, now);
+	group_changes_update(watch->daemon->group_changes);
 	log_state(watch, now);
+	log_silent(watch, now);
 	update_blind(watch, now);
+	update_missing(watch, now);
+	transfer_watch_update(watch->daemon->transfer_watch);
+	call_sync_update(watch->call_sync);
+	call_lease_update(watch->call_lease);
 	joining = group_watch_is_joining(watch);
 	decisions_differ = watch->decisions_differ;
-	state_differs = watch->state_differs || joining != watch->joining;
+	state_differs = watch->state_differs || joining != watch->joining ||
+			group_phases_have_ended(watch->daemon->group_phases, watch->daemon);
 	watch->decisions_differ = watch->state_differs = false;
 	watch->joining = joining;
 	if (state_differs)
 		daemon_on_changed(watch->daemon);
 	else if (decisions_differ)
 		daemon_on_probed(watch->daemon);
+}
+
+/* The messages of kinds that core/group/group.c does not know. */
+static void take_calls(struct group_watch *watch, const struct group_link_event *event)
+{
+	struct group_id self = group_self(watch->group);
+	struct group_message message;
+
+	if (group_id_equal(event->id, self) || group_message_decode(event->bytes, event->length, &message))
+		return;
+	if (message.kind == GROUP_CALL_CHANGES)
+		call_exchange_receive(watch->calls, &message);
+	else if (message.kind == GROUP_CALLS)
+		call_sync_take(watch->call_sync, event->id, &message);
 }
 
 static void on_event(const struct group_link_event *event, void *data)
@@ -173,13 +292,15 @@ static void on_event(const struct group_link_event *event, void *data)
 		take_quorum(watch, event, now);
 		break;
 	case GROUP_LINK_MESSAGE:
-		watch->decisions_differ |= group_receive(watch->group, event->id, event->bytes, event->length, now);
+		take_message(watch, event, now);
+		take_calls(watch, event);
 		break;
 	}
 }
 
 static void leave(struct group_watch *watch)
 {
+	call_exchange_update(watch->calls, watch->group, NULL);
 	group_link_free(watch->link);
 	watch->link = NULL;
 	if (watch->group)
@@ -190,12 +311,14 @@ static void leave(struct group_watch *watch)
 static void end(struct group_watch *watch)
 {
 	leave(watch);
+	group_changes_end(watch->daemon->group_changes);
 	group_free(watch->group);
 	watch->group = NULL;
 	watch->membership = (struct config_membership){0};
 	*watch->fault = '\0';
 	watch->blind_since = 0;
-	watch->was_blind = watch->daemon->farm->is_blind = false;
+	watch->was_blind = watch->daemon->farm->is_blind = watch->has_agreed = false;
+	watch->daemon->farm->joining_until = 0;
 	daemon_on_changed(watch->daemon);
 }
 
@@ -211,6 +334,9 @@ static void begin(struct group_watch *watch, const struct config_membership *mem
 	watch->group = group_new(&settings, on_send, watch, watch->start);
 	watch->state = group_state(watch->group, watch->start);
 	watch->lines_stale = true;
+	if (maps_are_filled(watch->daemon->maps))
+		group_set_restored(watch->group);
+	transfer_watch_begin(watch->daemon->transfer_watch);
 }
 
 static void connect_link(struct group_watch *watch)
@@ -229,8 +355,10 @@ void group_watch_update(struct group_watch *watch)
 	if (watch->group &&
 		(strcmp(wanted->name, watch->membership.name) || strcmp(wanted->node, watch->membership.node)))
 		end(watch);
-	if (!*wanted->name)
+	if (!*wanted->name) {
+		call_exchange_update(watch->calls, false, NULL);
 		return;
+	}
 	if (!watch->group)
 		begin(watch, wanted);
 	if (watch->broken || (watch->link && group_link_has_ended(watch->link)))
@@ -241,6 +369,7 @@ void group_watch_update(struct group_watch *watch)
 		wanted->agree != watch->membership.agree || wanted->alone_after != watch->membership.alone_after;
 	watch->membership = *wanted;
 	group_set(watch->group, wanted->agree, wanted->alone_after);
+	call_exchange_update(watch->calls, true, group_is_connected(watch->group) ? watch->link : NULL);
 	finish_events(watch);
 }
 
@@ -270,7 +399,13 @@ void group_watch_vote(struct group_watch *watch, const struct farm *farm)
 
 			group_vote(watch->group, &key, farm_vote(&farm->pools[i], backend));
 		}
+	group_end_votes(watch->group);
 	group_tick(watch->group, listening_clock_now());
+}
+
+void group_watch_reconciled(struct group_watch *watch)
+{
+	call_sync_reconciled(watch->call_sync);
 }
 
 bool group_watch_is_joining(const struct group_watch *watch)
@@ -281,12 +416,25 @@ bool group_watch_is_joining(const struct group_watch *watch)
 	if (!watch->group)
 		return *watch->daemon->farm->config->group.name;
 	state = group_state(watch->group, now);
-	return (state == GROUP_WAITING || state == GROUP_JOINING) && now < watch->start + JOIN_MSEC;
+	if (state == GROUP_ALONE || now >= watch->start + JOIN_MSEC)
+		return false;
+	return state != GROUP_AGREEING || group_changes_are_adopting(watch->daemon->group_changes) ||
+	       transfer_watch_is_waiting(watch->daemon->transfer_watch) || call_sync_is_waiting(watch->call_sync);
 }
 
 bool group_watch_is_blind(const struct group_watch *watch)
 {
 	return watch->blind_since && listening_clock_now() >= watch->blind_since + BLIND_MSEC;
+}
+
+const struct call_lease *group_watch_lease(const struct group_watch *watch)
+{
+	return watch->call_lease;
+}
+
+const struct call_exchange *group_watch_calls(const struct group_watch *watch)
+{
+	return watch->calls;
 }
 
 /* --- the configuration */
@@ -322,9 +470,20 @@ void group_watch_update_lines(struct group_watch *watch)
 	free(hashes);
 }
 
+struct group *group_watch_sender(struct group_watch *watch)
+{
+	return watch->group;
+}
+
+void group_watch_send(struct group_watch *watch, const uint8_t *message, size_t length)
+{
+	if (watch->group && group_is_connected(watch->group))
+		on_send(message, length, watch);
+}
+
 /* --- reports */
 
-const struct group *group_watch_group(const struct group_watch *watch)
+struct group *group_watch_group(const struct group_watch *watch)
 {
 	return watch->group;
 }
@@ -339,9 +498,9 @@ const char *group_watch_fault(const struct group_watch *watch)
 	return watch->fault;
 }
 
-bool group_watch_has_no_quorum_provider(const struct group_watch *watch)
+const struct group_cluster *group_watch_cluster(const struct group_watch *watch)
 {
-	return watch->no_quorum_provider;
+	return &watch->cluster;
 }
 
 const struct config_line *group_watch_lines(const struct group_watch *watch, size_t *count)
@@ -357,6 +516,9 @@ struct group_watch *group_watch_new(struct daemon *daemon)
 	struct group_watch *watch = allocate(1, sizeof(*watch));
 
 	watch->daemon = daemon;
+	watch->calls = call_exchange_new(daemon);
+	watch->call_sync = call_sync_new(daemon, watch->calls);
+	watch->call_lease = call_lease_new(daemon, watch->calls);
 	return watch;
 }
 
@@ -364,6 +526,9 @@ void group_watch_free(struct group_watch *watch)
 {
 	if (!watch)
 		return;
+	call_lease_free(watch->call_lease);
+	call_sync_free(watch->call_sync);
+	call_exchange_free(watch->calls);
 	group_link_free(watch->link);
 	group_free(watch->group);
 	config_lines_free(watch->lines, watch->line_count);

@@ -34,16 +34,21 @@ int message_queue_new(struct message_queue **out)
 	return 0;
 }
 
+void message_queue_drop(struct queued *items)
+{
+	while (items) {
+		struct queued *next = items->next;
+
+		free(items);
+		items = next;
+	}
+}
+
 void message_queue_free(struct message_queue *queue)
 {
-	struct queued *item, *next;
-
 	if (!queue)
 		return;
-	for (item = queue->first; item; item = next) {
-		next = item->next;
-		free(item);
-	}
+	message_queue_drop(queue->first);
 	close(queue->fd);
 	pthread_mutex_destroy(&queue->mutex);
 	free(queue);
@@ -83,6 +88,16 @@ int message_queue_put(
 	}
 	message_queue_wake(queue);
 	return 0;
+}
+
+size_t message_queue_bytes(struct message_queue *queue)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&queue->mutex);
+	bytes = queue->bytes;
+	pthread_mutex_unlock(&queue->mutex);
+	return bytes;
 }
 
 struct queued *message_queue_take(struct message_queue *queue)

@@ -28,5 +28,9 @@ int message_queue_put(
 /* Makes the descriptor readable without an item. */
 void message_queue_wake(struct message_queue *queue);
 
-/* Returns all items, which the caller frees one by one; NULL: none. */
+/* The size of all items in bytes. */
+size_t message_queue_bytes(struct message_queue *queue);
+
+/* Returns all items, which the caller frees one by one or drops; NULL: none. */
 struct queued *message_queue_take(struct message_queue *queue);
+void message_queue_drop(struct queued *items);

@@ -55,7 +55,7 @@ static json_t *block_json(const struct block *block)
 }
 
 /* The event loop may change the entries whenever the worker yields. */
-static json_t *blocks_json(const struct daemon *daemon)
+json_t *guard_list_blocks(const struct daemon *daemon, json_t *(*row)(const struct block *block))
 {
 	const struct blocks *entries = guard_blocks_entries(daemon);
 	const struct block *next = blocks_after(entries, NULL);
@@ -64,7 +64,7 @@ static json_t *blocks_json(const struct daemon *daemon)
 	while (next) {
 		struct block block = *next;
 
-		json_array_append_new(list, block_json(&block));
+		json_array_append_new(list, row(&block));
 		worker_yield(daemon->worker);
 		next = blocks_after(entries, &block);
 	}
@@ -74,7 +74,8 @@ static json_t *blocks_json(const struct daemon *daemon)
 json_t *guard_command_list(struct daemon *daemon, const struct request *request)
 {
 	(void)request;
-	return protocol_ok(json_pack("{s:o, s:o}", "lists", lists_json(daemon), "blocks", blocks_json(daemon)));
+	return protocol_ok(
+		json_pack("{s:o, s:o}", "lists", lists_json(daemon), "blocks", guard_list_blocks(daemon, block_json)));
 }
 
 /* --- guard reload */
@@ -200,10 +201,10 @@ json_t *guard_command_put(struct daemon *daemon, const struct request *request)
 	if (check_service(daemon->farm->config, service, error))
 		return protocol_error(NULL, "%s", error);
 	name_copy(block.value.service, service);
-	audit_user_name(request->uid, block.value.who, sizeof(block.value.who));
+	audit_requester(request, block.value.who, sizeof(block.value.who));
 	if (reason)
 		memcpy(block.value.reason, reason, strlen(reason));
-	if (guard_blocks_put(daemon, &block, request->guard.force, error))
+	if (guard_blocks_put(daemon, &block, request->force, error))
 		return protocol_error(NULL, "%s", error);
 	warnings = json_array();
 	warn_of_mode(daemon, &block, warnings);
@@ -245,24 +246,39 @@ static int carry_out(struct daemon *daemon, const struct join_ban *ban, char err
 	return guard_blocks_put(daemon, &block, false, error);
 }
 
-struct join_answer guard_handle_ban(struct daemon *daemon, const struct join_ban *ban, const struct address *peer)
+/* `where`: the address of the server, or the member of the group that has received the request. */
+static void log_ban(const struct join_ban *ban, const char *where, int result, const char *error)
 {
 	static const char *const verbs[] = {
 		[JOIN_BAN_BLOCK] = "block", [JOIN_BAN_TRUST] = "trust", [JOIN_BAN_UNBLOCK] = "unblock"};
-	char error[BLOCKS_ERROR_SIZE] = "done", prefix[PREFIX_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
+	char prefix[PREFIX_TEXT_SIZE];
+
+	prefix_format(&ban->prefix, prefix);
+	log_event(LOG_NOTICE,
+		LOG_FIELDS({"event", "audit"}, {"result", result ? "refused" : "done"}, {"server", ban->server},
+			{"source", where}, {"prefix", prefix}),
+		"server %s (%s) requested 'guard %s %s': %s%s", ban->server, where, verbs[ban->action], prefix,
+		result ? "refused: " : "", error);
+}
+
+struct join_answer guard_handle_ban(struct daemon *daemon, const struct join_ban *ban, const struct address *peer)
+{
+	char error[BLOCKS_ERROR_SIZE] = "done", address[ADDRESS_TEXT_SIZE];
 	int result = carry_out(daemon, ban, error);
 	struct join_answer answer = {.status = !result                                  ? 200
 					       : result == -ENOENT                      ? 404
 					       : result == -EAGAIN || result == -ENOSPC ? 503
 											: 409};
 
-	prefix_format(&ban->prefix, prefix);
-	address_format(peer, address);
-	log_event(LOG_NOTICE,
-		LOG_FIELDS({"event", "audit"}, {"result", result ? "refused" : "done"}, {"server", ban->server},
-			{"source", address}, {"prefix", prefix}),
-		"server %s (%s) requested 'guard %s %s': %s%s", ban->server, address, verbs[ban->action], prefix,
-		result ? "refused: " : "", error);
+	log_ban(ban, address_format(peer, address), result, error);
 	snprintf(answer.text, sizeof(answer.text), "%s", error);
 	return answer;
+}
+
+void guard_handle_shared_ban(struct daemon *daemon, const struct join_ban *ban, const char *node)
+{
+	char error[BLOCKS_ERROR_SIZE] = "done";
+	int result = carry_out(daemon, ban, error);
+
+	log_ban(ban, node, result, error);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "core/base/memory.h"
 #include "ctl/maps/clock.h"
+#include "ctl/daemon/group/group_changes.h"
 #include "ctl/daemon/guard/guard_commands.h"
 #include "ctl/daemon/http/listening.h"
 #include "join_private.h"
@@ -105,6 +106,8 @@ struct join_answer join_listener_handle(
 			listener->join, listener->daemon->farm, listener->daemon->running, request, signature, clocks);
 	if (answer.authentic)
 		join_sources_add_known(listener->sources, &peer.address);
+	if (answer.shared)
+		group_changes_share(listener->daemon->group_changes, request);
 	if (answer.ban.action)
 		return guard_handle_ban(listener->daemon, &answer.ban, &peer.address);
 	if (answer.status != 200)
@@ -114,6 +117,21 @@ struct join_answer join_listener_handle(
 		reconcile_soon(listener);
 	}
 	return answer;
+}
+
+void join_listener_apply(
+	struct join_listener *listener, const struct join_request *request, uint64_t signed_at, const char *node)
+{
+	struct daemon *daemon = listener->daemon;
+	struct join_answer answer = join_handle_shared(
+		listener->join, daemon->farm, daemon->running, request, signed_at, listening_clock_now());
+
+	if (answer.ban.action && node)
+		guard_handle_shared_ban(daemon, &answer.ban, node);
+	if (!answer.changed)
+		return;
+	atomic_store(&daemon->changed, true);
+	reconcile_soon(listener);
 }
 
 /* --- listening */

@@ -3,6 +3,7 @@
  * file, checks the requests, changes the farm, and removes servers whose heartbeats have stopped. */
 #pragma once
 
+#include "core/join/join.h"
 #include "ctl/daemon/daemon.h"
 
 struct join_listener;
@@ -14,6 +15,11 @@ void join_listener_free(struct join_listener *listener);
 
 /* Applies a new configuration: listens on the address that it contains. */
 void join_listener_reconfigure(struct join_listener *listener);
+
+/* Applies a request of a server that the member of the group with the name `node` has received and authenticated. NULL:
+ * this member, which has applied it already; the order of the group counts. */
+void join_listener_apply(
+	struct join_listener *listener, const struct join_request *request, uint64_t signed_at, const char *node);
 
 /* Call it every second: marks silent servers and removes those that stay silent. True if the farm has
  * changed. */

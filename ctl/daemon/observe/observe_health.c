@@ -2,6 +2,7 @@
 /* /healthz and /readyz, for programs that evaluate the status code. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "core/view/readiness.h"
 #include "observe_private.h"
 
@@ -31,6 +32,7 @@ void observe_readyz(struct daemon *daemon, enum observe_format format, struct ob
 	} else {
 		if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
 			messages_add(&reasons, "the balancer is detached and forwards no packets");
+		readiness_check_joining(daemon->running, time(NULL), &reasons);
 		readiness_check(daemon->running, NULL, is_attached, daemon, &reasons);
 	}
 	for (size_t i = 0; i < reasons.count; i++)

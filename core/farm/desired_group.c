@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The migrations of a pool in a group of balancers. See desired.h. */
+
+#include <string.h>
+#include "desired_private.h"
+#include "core/base/memory.h"
+
+/* Owners by name: ids differ between balancers. */
+static uint64_t fingerprint_slots(const struct slots *slots, const uint64_t *names)
+{
+	uint64_t hash = 0;
+
+	for (uint32_t slot = 0; slot < slots->count; slot++)
+		hash = (hash ^ names[slots->ids[slot]]) * UINT64_C(0x100000001b3) ^ hash >> 29;
+	return hash;
+}
+
+static uint64_t hash_names(const struct farm_pool *pool)
+{
+	uint64_t hash = GROUP_HASH_BEGIN;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+		const uint64_t name = farm_group_key(backend).backend;
+
+		hash = group_hash(group_hash(hash, &backend->id, sizeof(backend->id)), &name, sizeof(name));
+	}
+	return hash;
+}
+
+/* The fingerprint of the wanted owners. Computes it only if owners or names have changed. */
+static uint64_t fingerprint(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted)
+{
+	const uint64_t hash = hash_names(pool);
+	uint64_t *names;
+
+	if (state->fingerprinted == wanted && state->names == hash)
+		return state->fingerprint;
+	names = allocate(UINT16_MAX + 1, sizeof(*names));
+	for (size_t i = 0; i < pool->count; i++)
+		names[pool->backends[i].id] = farm_group_key(&pool->backends[i]).backend;
+	state->fingerprint = fingerprint_slots(wanted, names);
+	slots_replace(&state->fingerprinted, wanted);
+	state->names = hash;
+	free(names);
+	return state->fingerprint;
+}
+
+/* If the members want different owners than this balancer, some may not have begun to record a slot. */
+void desired_compare_group(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted)
+{
+	if (!state->group.recording || fingerprint(state, pool, wanted) == state->group_wants)
+		return;
+	for (uint32_t i = 0; i < MIGRATION_WORDS(wanted->count); i++)
+		state->group.recording[i] |= ~state->group_begun[i];
+}
+
+/* A member that has not begun to record may begin later than this one by the time of its restart. */
+#define GROUP_PATIENCE_MSEC 10000
+
+struct migration_rules desired_rules(const struct pool_state *state, const struct farm_pool *pool, const bool *failing)
+{
+	return (struct migration_rules){.record_time = pool->config->record_time,
+		.drain_timeout = pool->config->drain_timeout,
+		.held = state->held,
+		.failing = failing,
+		.group = state->group.recording ? &state->group : NULL,
+		.patience = pool->config->record_time + GROUP_PATIENCE_MSEC};
+}
+
+/* --- the phases at all members */
+
+static void free_group(struct pool_state *state)
+{
+	free(state->group.recording);
+	free(state->group.moving);
+	free(state->group_begun);
+}
+
+void desired_set_group(struct desired *desired, uint32_t pool, const struct desired_group *group)
+{
+	struct pool_state unknown = {0}, *state = pool < desired->count ? &desired->pools[pool] : &unknown;
+
+	free_group(state);
+	state->group = group->phases;
+	state->group_begun = group->begun;
+	state->group_wants = group->wanted;
+	free_group(&unknown);
+}
+
+bool desired_phases(struct desired *desired, const struct farm_pool *pool, uint64_t now,
+	const struct migration_phases *out, struct desired_progress *progress)
+{
+	struct pool_state *state = pool->id < desired->count ? &desired->pools[pool->id] : NULL;
+	struct migration_rules rules;
+
+	if (!state || !state->migration)
+		return false;
+	rules = desired_rules(state, pool, NULL);
+	if (migration_is_going_on(state->migration))
+		migration_phases(state->migration, &rules, now, out);
+	*progress = (struct desired_progress){.is_migrating = migration_is_going_on(state->migration),
+		.wanted = fingerprint(state, pool, owners_wanted(state->owners, pool)),
+		.waits = migration_waits(state->migration)};
+	return true;
+}
+
+/* --- migrations of other members */
+
+/* Every slot that does not migrate at the other members has its wanted owner there. */
+void desired_adopt_now(struct pool_state *state, struct slots *wanted, uint64_t now)
+{
+	struct slots *owners = slots_copy(wanted->ids, wanted->count);
+
+	for (uint32_t slot = 0; slot < wanted->count; slot++)
+		if (state->adopted_previous->ids[slot])
+			owners->ids[slot] = state->adopted_owners->ids[slot];
+	migration_finish(state->migration, wanted);
+	migration_adopt(state->migration, owners, state->adopted_previous, now);
+	slots_drop(owners);
+	slots_replace(&state->adopted_owners, NULL);
+	slots_replace(&state->adopted_previous, NULL);
+	state->finish = false;
+}
+
+void desired_adopt(struct desired *desired, uint32_t pool, struct slots *owners, struct slots *previous)
+{
+	if (pool >= desired->count || owners->count != desired->slots)
+		return;
+	slots_replace(&desired->pools[pool].adopted_owners, owners);
+	slots_replace(&desired->pools[pool].adopted_previous, previous);
+}
+
+void desired_slots(const struct desired *desired, uint32_t pool, struct slots **owners, struct slots **previous)
+{
+	const struct migration *migration = pool < desired->count ? desired->pools[pool].migration : NULL;
+
+	*owners = migration ? migration_owners(migration) : NULL;
+	*previous = migration ? migration_previous(migration) : NULL;
+}

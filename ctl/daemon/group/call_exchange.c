@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See call_exchange.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include "core/base/memory.h"
+#include "core/group/group_calls.h"
+#include "core/maps/hash_map.h"
+#include "ctl/daemon/log.h"
+#include "ctl/maps/clock.h"
+#include "ctl/maps/ring.h"
+#include "call_exchange.h"
+#include "call_writer.h"
+
+/* Changes are collected for this time. A member therefore sends at most 50,000 changes a second: further ones wait in
+ * the ring buffer, and the program counts those for which it has no room. */
+#define COLLECT_USEC 20000
+#define CHANGES_AT_A_TIME 1000
+
+/* While so many bytes wait for corosync, changes stay in the ring buffer. */
+#define BACKLOG_MAX (1 << 20)
+
+#define INDEX_PAUSE_MSEC 1000 /* between two attempts to find unknown names */
+
+#define LOST_MSEC 600000 /* how long status warns of lost changes */
+
+/* The ids of a pool and a backend here. */
+struct ids {
+	uint32_t pool, backend;
+};
+
+struct call_exchange {
+	struct daemon *daemon;
+	struct group_link *link; /* NULL: not connected */
+	uint32_t maps;           /* id of the maps of the members below; 0: they are not open */
+	struct ring_buffer *ring;
+	struct call_writer *writer;
+	sd_event_source *readable;
+	sd_event_source *timer; /* the end of COLLECT_USEC */
+	size_t turn_count;      /* changes read in this turn */
+	struct group_call_batch batch;
+	struct hash_map *pools, *backends; /* hash of the name -> uint32_t id */
+	uint64_t indexed;                  /* ms: when they were filled */
+	int error;                         /* the last error logged */
+	struct call_exchange_counts counts;
+	uint64_t lost_before; /* `lost` of the maps when they were opened */
+	uint64_t lost_last;   /* `lost` of the counts at the last update */
+	uint64_t lost_at;     /* ms: when it last rose; 0: never */
+};
+
+/* --- names */
+
+static uint64_t pool_key(const struct image *running, uint32_t id)
+{
+	return id < running->contract.pools && *running->pool_names[id].name
+		       ? farm_pool_name_key(running->pool_names[id].name)
+		       : 0;
+}
+
+static uint64_t backend_key(const struct image *running, uint32_t id)
+{
+	return id <= running->contract.backends && *running->records[id].name
+		       ? farm_record_key(&running->records[id]).backend
+		       : 0;
+}
+
+static void fill_index(struct call_exchange *exchange)
+{
+	const struct image *running = exchange->daemon->running;
+	uint64_t key;
+
+	hash_map_free(exchange->pools);
+	hash_map_free(exchange->backends);
+	exchange->pools = hash_map_new(sizeof(key), sizeof(uint32_t));
+	exchange->backends = hash_map_new(sizeof(key), sizeof(uint32_t));
+	for (uint32_t id = 0; id < running->contract.pools; id++) {
+		key = pool_key(running, id);
+		if (key)
+			hash_map_put(exchange->pools, &key, &id);
+	}
+	for (uint32_t id = 1; id <= running->contract.backends; id++) {
+		key = backend_key(running, id);
+		if (key)
+			hash_map_put(exchange->backends, &key, &id);
+	}
+	exchange->indexed = clock_msec();
+}
+
+/* A call must not go to a backend of a different pool, whatever a message says. */
+static bool find_ids(const struct call_exchange *exchange, const struct group_call_target *target, struct ids *out)
+{
+	const struct image *running = exchange->daemon->running;
+	const uint32_t *pool = exchange->pools ? hash_map_find(exchange->pools, &target->pool) : NULL;
+	const uint32_t *backend = exchange->backends ? hash_map_find(exchange->backends, &target->backend) : NULL;
+
+	struct group_key key;
+
+	if (!pool || !backend || pool_key(running, *pool) != target->pool)
+		return false;
+	key = farm_record_key(&running->records[*backend]);
+	if (key.pool != target->pool || key.backend != target->backend)
+		return false;
+	*out = (struct ids){*pool, *backend};
+	return true;
+}
+
+/* An id may have been given to a different object since the index was filled. */
+static bool resolve(struct call_exchange *exchange, const struct group_call_target *target, struct ids *out)
+{
+	if (find_ids(exchange, target, out))
+		return true;
+	if (exchange->indexed && clock_msec() < exchange->indexed + INDEX_PAUSE_MSEC)
+		return false;
+	fill_index(exchange);
+	return find_ids(exchange, target, out);
+}
+
+static uint64_t scope_of(const struct daemon *daemon)
+{
+	return group_call_scope(daemon->farm->config->hash_key, daemon->running->contract.slots);
+}
+
+/* --- changes of this balancer */
+
+static void send_batch(struct call_exchange *exchange)
+{
+	struct group_call_batch *batch = &exchange->batch;
+	uint8_t message[GROUP_MESSAGE_SIZE];
+
+	if (!batch->change_count)
+		return;
+	batch->scope = scope_of(exchange->daemon);
+	if (group_link_send(exchange->link, message, group_encode_call_changes(batch, message)))
+		exchange->counts.lost += batch->change_count;
+	else
+		exchange->counts.sent += batch->change_count;
+	batch->target_count = batch->change_count = 0;
+}
+
+/* Returning an error ends the turn. libbpf has consumed the record by then. */
+static int on_change(void *data, void *record, size_t size)
+{
+	struct call_exchange *exchange = data;
+	const struct image *running = exchange->daemon->running;
+	const struct call_change *change = record;
+	struct group_call_target target = {pool_key(running, change->key.pool), backend_key(running, change->backend)};
+
+	(void)size;
+	if (!target.pool || !target.backend) {
+		exchange->counts.lost++;
+	} else if (!group_call_batch_add(&exchange->batch, &target, change)) {
+		send_batch(exchange);
+		group_call_batch_add(&exchange->batch, &target, change);
+	}
+	return ++exchange->turn_count < CHANGES_AT_A_TIME ? 0 : -EAGAIN;
+}
+
+/* Reads what has been collected, and then waits for the next change. If changes remain, waits for a further
+ * COLLECT_USEC. */
+static int on_collected(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct call_exchange *exchange = data;
+	bool remain = true;
+
+	(void)usec;
+	exchange->turn_count = 0;
+	if (exchange->link && group_link_backlog(exchange->link) < BACKLOG_MAX) {
+		remain = ring_buffer__consume(exchange->ring) == -EAGAIN;
+		send_batch(exchange);
+	}
+	if (!remain)
+		return sd_event_source_set_enabled(exchange->readable, SD_EVENT_ON);
+	sd_event_source_set_time_relative(source, COLLECT_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct call_exchange *exchange = data;
+
+	(void)fd, (void)events;
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(exchange->timer, COLLECT_USEC);
+	return sd_event_source_set_enabled(exchange->timer, SD_EVENT_ONESHOT);
+}
+
+/* --- from other members */
+
+static void resolve_all(struct call_exchange *exchange, const struct group_call_changes *list, struct ids *ids)
+{
+	for (size_t i = 0; i < list->target_count; i++) {
+		const struct group_call_target target = group_call_target_at(list, i);
+
+		resolve(exchange, &target, &ids[i]);
+	}
+}
+
+static void run_writer(struct call_exchange *exchange)
+{
+	struct call_batch *batch = call_writer_batch(exchange->writer);
+
+	if (call_writer_run(exchange->writer))
+		exchange->counts.failed++;
+	else
+		exchange->counts.applied += batch->applied;
+	batch->change_count = batch->copy_count = 0;
+}
+
+static void apply(struct call_exchange *exchange, const struct group_call_changes *changes, const struct ids *ids)
+{
+	struct call_batch *batch = call_writer_batch(exchange->writer);
+	size_t target;
+
+	for (size_t i = 0; i < changes->change_count; i++) {
+		struct call_change change = group_call_change_at(changes, i, &target);
+
+		if (!ids[target].backend) {
+			exchange->counts.unknown++;
+			continue;
+		}
+		change.key.pool = ids[target].pool;
+		change.backend = ids[target].backend;
+		batch->changes[batch->change_count++] = change;
+	}
+	run_writer(exchange);
+}
+
+/* Can this balancer use what a member with this scope sends? */
+static bool is_usable(struct call_exchange *exchange, uint64_t scope)
+{
+	exchange->counts.foreign += scope != scope_of(exchange->daemon);
+	return exchange->writer && scope == scope_of(exchange->daemon);
+}
+
+void call_exchange_receive(struct call_exchange *exchange, const struct group_message *message)
+{
+	struct ids ids[GROUP_CALL_TARGETS_MAX] = {0};
+	struct group_call_changes changes;
+
+	if (group_decode_call_changes(message, &changes)) {
+		exchange->counts.invalid++;
+		return;
+	}
+	exchange->counts.received += changes.change_count;
+	if (!is_usable(exchange, changes.scope))
+		return;
+	resolve_all(exchange, &changes, ids);
+	apply(exchange, &changes, ids);
+}
+
+void call_exchange_receive_calls(struct call_exchange *exchange, const struct group_calls *calls)
+{
+	struct ids ids[GROUP_CALL_TARGETS_MAX] = {0};
+	struct call_batch *batch;
+	size_t target;
+
+	if (!is_usable(exchange, calls->list.scope))
+		return;
+	resolve_all(exchange, &calls->list, ids);
+	batch = call_writer_batch(exchange->writer);
+	for (size_t i = 0; i < calls->list.change_count; i++) {
+		struct call_copy copy = group_call_at(calls, i, clock_seconds(), &target);
+
+		if (!ids[target].backend) {
+			exchange->counts.unknown++;
+			continue;
+		}
+		copy.key.pool = ids[target].pool;
+		copy.call.backend = ids[target].backend;
+		batch->copies[batch->copy_count++] = copy;
+	}
+	run_writer(exchange);
+}
+
+void call_exchange_keep_ended(struct call_exchange *exchange, bool keep)
+{
+	if (exchange->writer)
+		call_writer_batch(exchange->writer)->keeps_ended = keep;
+}
+
+bool call_exchange_is_ready(const struct call_exchange *exchange)
+{
+	return exchange->writer;
+}
+
+/* The program also counts changes in the element that contains the lease, so a program in the kernel writes it. */
+void call_exchange_renew(struct call_exchange *exchange, uint64_t lease)
+{
+	struct call_batch *batch = call_writer_batch(exchange->writer);
+
+	batch->lease = lease;
+	batch->change_count = batch->copy_count = 0;
+	run_writer(exchange);
+	batch->lease = 0;
+}
+
+bool call_exchange_name(
+	const struct call_exchange *exchange, uint32_t pool, uint32_t backend, struct group_call_target *out)
+{
+	*out = (struct group_call_target){
+		pool_key(exchange->daemon->running, pool), backend_key(exchange->daemon->running, backend)};
+	return out->pool && out->backend;
+}
+
+uint64_t call_exchange_scope(const struct call_exchange *exchange)
+{
+	return scope_of(exchange->daemon);
+}
+
+bool call_exchange_is_open(const struct call_exchange *exchange)
+{
+	return exchange->writer && exchange->link;
+}
+
+bool call_exchange_is_backed_up(const struct call_exchange *exchange)
+{
+	return !exchange->link || group_link_backlog(exchange->link) >= BACKLOG_MAX;
+}
+
+struct call_exchange_counts call_exchange_counts(const struct call_exchange *exchange)
+{
+	struct call_exchange_counts counts = exchange->counts;
+
+	if (exchange->maps == maps_id(exchange->daemon->maps))
+		counts.lost += maps_lost_changes(exchange->daemon->maps) - exchange->lost_before;
+	return counts;
+}
+
+/* --- start and end */
+
+static void close_maps(struct call_exchange *exchange)
+{
+	sd_event_source_disable_unref(exchange->readable);
+	sd_event_source_disable_unref(exchange->timer);
+	ring_buffer__free(exchange->ring);
+	call_writer_free(exchange->writer);
+	exchange->readable = exchange->timer = NULL;
+	exchange->ring = NULL;
+	exchange->writer = NULL;
+	exchange->maps = 0;
+}
+
+static int open_maps(struct call_exchange *exchange)
+{
+	struct daemon *daemon = exchange->daemon;
+	int error = call_writer_new(&exchange->writer, daemon->pin_directory);
+
+	if (!error)
+		error = ring_open(&exchange->ring, daemon->pin_directory, "call_changes", on_change, exchange);
+	if (!error)
+		error = sd_event_add_io(daemon->event, &exchange->readable, ring_buffer__epoll_fd(exchange->ring),
+			EPOLLIN, on_readable, exchange);
+	if (error >= 0)
+		error = sd_event_add_time_relative(
+			daemon->event, &exchange->timer, CLOCK_MONOTONIC, 0, 1, on_collected, exchange);
+	if (error < 0)
+		return error;
+	exchange->maps = maps_id(daemon->maps);
+	exchange->lost_before = maps_lost_changes(daemon->maps);
+	return 0;
+}
+
+/* While the loader switches to new maps, packets use the previous ones, whose ring buffer stays open. The program must
+ * collect changes from its first packet on. */
+static void follow_maps(struct call_exchange *exchange, bool in_group)
+{
+	struct daemon *daemon = exchange->daemon;
+	int error = maps_share_calls(daemon->maps, in_group);
+
+	if (error)
+		log_error("cannot write the map punt_readers: %s; trying again every second", strerror(-error));
+	if (daemon->using_next_maps || (in_group && exchange->maps == maps_id(daemon->maps)))
+		return;
+	close_maps(exchange);
+	if (!in_group)
+		return;
+	error = open_maps(exchange);
+	if (error)
+		close_maps(exchange);
+	if (error && error != exchange->error)
+		log_error(
+			"cannot share the calls with the other balancers of the group: %s%s; trying again every second",
+			strerror(-error),
+			error == -ENOENT ? " (the kernel has refused the program " PIN_CALL_WRITER
+					   ", see 'sipxdp-loader upgrade')"
+					 : "");
+	exchange->error = error;
+}
+
+void call_exchange_update(struct call_exchange *exchange, bool in_group, struct group_link *link)
+{
+	uint64_t lost;
+
+	exchange->link = link;
+	follow_maps(exchange, in_group);
+	lost = call_exchange_counts(exchange).lost;
+	if (lost > exchange->lost_last)
+		exchange->lost_at = clock_msec();
+	exchange->lost_last = lost;
+}
+
+bool call_exchange_loses(const struct call_exchange *exchange)
+{
+	return exchange->lost_at && clock_msec() < exchange->lost_at + LOST_MSEC;
+}
+
+struct call_exchange *call_exchange_new(struct daemon *daemon)
+{
+	struct call_exchange *exchange = allocate(1, sizeof(*exchange));
+
+	exchange->daemon = daemon;
+	return exchange;
+}
+
+void call_exchange_free(struct call_exchange *exchange)
+{
+	if (!exchange)
+		return;
+	close_maps(exchange);
+	hash_map_free(exchange->pools);
+	hash_map_free(exchange->backends);
+	free(exchange);
+}

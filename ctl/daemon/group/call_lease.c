@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See call_lease.h. */
+
+#include "call_lease.h"
+#include "core/base/memory.h"
+#include "ctl/daemon/listening_clock.h"
+#include "ctl/daemon/log.h"
+#include "ctl/maps/clock.h"
+#include "group_watch.h"
+
+#define BEAT_MSEC 50   /* between two messages that must return */
+#define LEASE_MSEC 250 /* the permission that a message gives, from its sending */
+
+struct call_lease {
+	struct daemon *daemon;
+	struct call_exchange *exchange;
+	sd_event_source *timer;
+	uint64_t sent;    /* the last beat: ms of listening_clock_now(), which the message contains */
+	uint64_t sent_at; /* the same, clock_msec() */
+	uint64_t end;     /* of the permission: clock_msec(); UINT64_MAX: never */
+	bool runs;        /* slots migrate, and the timer is on */
+	bool had_ended;   /* what was last logged */
+};
+
+static bool is_needed(const struct call_lease *lease)
+{
+	return group_watch_group(lease->daemon->group_watch) && call_exchange_is_ready(lease->exchange) &&
+	       image_is_migrating(lease->daemon->running);
+}
+
+bool call_lease_has_ended(const struct call_lease *lease)
+{
+	return lease->runs && clock_msec() >= lease->end;
+}
+
+static void log_end(struct call_lease *lease)
+{
+	const char *name = group_watch_membership(lease->daemon->group_watch)->name;
+	bool ended = call_lease_has_ended(lease);
+
+	if (ended != lease->had_ended)
+		log_event(LOG_INFO, LOG_FIELDS({"event", "group_placement"}, {"group", name}),
+			"group %s: new calls of migrating slots %s", name,
+			ended ? "stay at the previous owners, because a member does not receive messages"
+			      : "go to the new owners");
+	lease->had_ended = ended;
+}
+
+static void renew(struct call_lease *lease, uint64_t end)
+{
+	if (end <= lease->end)
+		return;
+	lease->end = end;
+	call_exchange_renew(lease->exchange, end == UINT64_MAX ? end : end * 1000000);
+}
+
+/* Sends the next beat when the last one has returned. */
+static void beat(struct call_lease *lease, struct group *group)
+{
+	uint64_t now = listening_clock_now();
+	enum group_placement placement = group_placement(group, now);
+	bool returned = group_echo(group) >= lease->sent;
+
+	if (lease->end == UINT64_MAX && placement != GROUP_PLACES) {
+		lease->end = 0;
+		renew(lease, clock_msec());
+	}
+	if (placement == GROUP_PLACES)
+		renew(lease, UINT64_MAX);
+	else if (placement == GROUP_PLACES_IF_ECHOED && returned && lease->sent)
+		renew(lease, lease->sent_at + LEASE_MSEC);
+	if (!returned && now < lease->sent + LEASE_MSEC)
+		return;
+	lease->sent = now;
+	lease->sent_at = clock_msec();
+	group_greet(group, now);
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct call_lease *lease = data;
+
+	(void)usec;
+	lease->runs = is_needed(lease);
+	if (!lease->runs)
+		return 0;
+	beat(lease, group_watch_sender(lease->daemon->group_watch));
+	log_end(lease);
+	sd_event_source_set_time_relative(source, UINT64_C(1000) * BEAT_MSEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void call_lease_update(struct call_lease *lease)
+{
+	if (lease->runs || !is_needed(lease))
+		return;
+	lease->runs = true;
+	lease->end = lease->sent = 0;
+	if (!lease->timer && sd_event_add_time_relative(
+				     lease->daemon->event, &lease->timer, CLOCK_MONOTONIC, 0, 1, on_time, lease) < 0)
+		return;
+	sd_event_source_set_time_relative(lease->timer, 0);
+	sd_event_source_set_enabled(lease->timer, SD_EVENT_ONESHOT);
+}
+
+struct call_lease *call_lease_new(struct daemon *daemon, struct call_exchange *exchange)
+{
+	struct call_lease *lease = allocate(1, sizeof(*lease));
+
+	lease->daemon = daemon;
+	lease->exchange = exchange;
+	return lease;
+}
+
+void call_lease_free(struct call_lease *lease)
+{
+	if (!lease)
+		return;
+	sd_event_source_disable_unref(lease->timer);
+	free(lease);
+}

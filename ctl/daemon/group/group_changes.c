@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See group_changes.h. Tasks run one at a time. A change of the guard need not wait for long tasks, unless one of them
+ * describes or replaces the state, or belongs to the guard, too. */
+
+#include <string.h>
+#include "core/base/memory.h"
+#include "core/group/group_changes.h"
+#include "ctl/daemon/active_maps.h"
+#include "ctl/daemon/control/commands.h"
+#include "ctl/daemon/join/join_listener.h"
+#include "ctl/daemon/listening_clock.h"
+#include "group_changes.h"
+#include "group_reload.h"
+#include "group_requests.h"
+#include "group_state.h"
+#include "group_watch.h"
+
+#define QUEUE_MAX 64 /* tasks; further ones wait in core/group, where their number is bounded */
+
+/* A task in the worker. */
+struct job {
+	struct group_changes *changes;
+	struct group *group; /* to which the result belongs */
+	struct group_task *task;
+	bool urgent;
+	bool postponed; /* the loader switches to new maps */
+	json_t *reply;
+	char *text;
+};
+
+struct group_changes {
+	struct daemon *daemon;
+	struct group_task *first, **end; /* tasks that wait for the current one */
+	size_t queued;                   /* tasks, here and in the worker */
+	size_t barriers;                 /* those of them, and of the current one, for which the guard must wait */
+	bool busy;
+	bool adopting;
+	struct group_requests *requests;
+};
+
+static struct group *current_group(const struct group_changes *changes)
+{
+	return group_watch_group(changes->daemon->group_watch);
+}
+
+/* --- the worker */
+
+static bool must_wait(struct daemon *daemon)
+{
+	if (daemon->using_next_maps)
+		active_maps_update(daemon);
+	return daemon->using_next_maps;
+}
+
+static void apply_server(struct daemon *daemon, const struct group_task *task, bool own)
+{
+	json_t *event = json_loadb((const char *)task->bytes, task->length, 0, NULL);
+	struct join_request request = {0};
+	const char *text;
+	size_t length;
+	json_int_t time;
+	int is_json;
+
+	if (!json_unpack(event, "{s:s%, s:b, s:I}", "server", &text, &length, "json", &is_json, "time", &time)) {
+		request.text = (struct span){text, text + length};
+		request.is_json = is_json;
+		join_listener_apply(daemon->join_listener, &request, time, own ? NULL : task->node);
+	}
+	json_decref(event);
+}
+
+static json_t *apply(struct daemon *daemon, const struct group_task *task)
+{
+	json_t *event = json_loadb((const char *)task->bytes, task->length, 0, NULL), *reply = NULL;
+	char error[PROTOCOL_ERROR_SIZE];
+	struct request request;
+
+	if (group_reload_is_event(event))
+		reply = group_reload_apply(daemon, event, task->user, task->node);
+	json_decref(event);
+	if (reply)
+		return reply;
+	if (protocol_parse_request((const char *)task->bytes, task->length, &request, error))
+		return protocol_error(NULL, "the change of member %s is not valid here: %s", task->node, error);
+	request.user = task->user;
+	request.node = task->node;
+	if (commands_is_shared(&request))
+		reply = commands_apply(daemon, &request);
+	else
+		reply = protocol_error(
+			NULL, "'%s' is not a change for a group", protocol_commands[request.command].words);
+	protocol_request_free(&request);
+	return reply;
+}
+
+static void run_task(void *data)
+{
+	struct job *job = data;
+	struct daemon *daemon = job->changes->daemon;
+
+	if (job->group != current_group(job->changes))
+		return; /* the file names a different group now */
+	if (must_wait(daemon)) {
+		job->postponed = true;
+		return;
+	}
+	/* Changes of the guard may have passed this task in the queue of the worker. */
+	if (job->task->kind != GROUP_TASK_APPLY)
+		worker_run_urgent(daemon->worker);
+	switch (job->task->kind) {
+	case GROUP_TASK_APPLY:
+		if (job->task->number)
+			job->reply = apply(daemon, job->task);
+		else
+			apply_server(daemon, job->task, group_id_equal(job->task->from, group_self(job->group)));
+		break;
+	case GROUP_TASK_DESCRIBE:
+		job->text = group_state_write(daemon);
+		break;
+	case GROUP_TASK_ADOPT:
+		group_state_adopt(daemon, job->task->node, job->task->bytes, job->task->length);
+		break;
+	}
+}
+
+/* --- tasks */
+
+static bool is_barrier(const struct group_task *task)
+{
+	static const char guard[] = "{\"command\":\"guard ";
+
+	return task->kind != GROUP_TASK_APPLY ||
+	       (task->length >= sizeof(guard) && !memcmp(task->bytes, guard, sizeof(guard) - 1));
+}
+
+static void send_answer(struct job *job)
+{
+	const char *error = json_string_value(json_object_get(job->reply, "error"));
+	bool done = json_object_get(job->reply, "result");
+
+	if (job->task->kind == GROUP_TASK_DESCRIBE && job->text)
+		group_send_shared(job->group, job->task, job->text, strlen(job->text));
+	if (job->task->kind != GROUP_TASK_APPLY || !job->task->number)
+		return;
+	group_send_result(job->group, job->task, done, error ? error : "");
+	if (group_id_equal(job->task->from, group_self(job->group)))
+		group_requests_applied(job->changes->requests, job->task->number, job->reply);
+}
+
+static void share(struct group_changes *changes, const char *text, size_t length, bool is_json, uint64_t time)
+{
+	json_t *event =
+		json_pack("{s:s%, s:b, s:I}", "server", text, length, "json", is_json, "time", (json_int_t)time);
+	char *bytes = event ? json_dumps(event, JSON_COMPACT) : NULL; /* NULL: the text is not UTF-8 */
+
+	if (bytes)
+		group_send_event(current_group(changes), bytes, strlen(bytes));
+	free(bytes);
+	json_decref(event);
+}
+
+/* The servers that have joined here while this balancer did not agree with the group must join everywhere. */
+static void share_all(struct group_changes *changes)
+{
+	const struct farm *farm = changes->daemon->farm;
+
+	for (size_t i = 0; current_group(changes) && i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			char text[JOIN_REQUEST_MAX], address[ADDRESS_TEXT_SIZE];
+			int length;
+
+			if (!(backend->record.overrides & OVERRIDE_JOINED) || backend->silent ||
+				(backend->record.overrides & OVERRIDE_LEAVING))
+				continue;
+			length = snprintf(text, sizeof(text),
+				"{\"action\": \"start\", \"pool\": \"%s\", \"name\": \"%s\", \"address\": \"%s\", "
+				"\"weight\": %u}",
+				backend->record.pool, backend->record.name,
+				address_format(&backend->record.address, address), backend->record.weight);
+			share(changes, text, length, true, 0);
+		}
+}
+
+static void start(struct group_changes *changes);
+
+static void free_job(struct job *job)
+{
+	json_decref(job->reply);
+	free(job->text);
+	free(job->task);
+	free(job);
+}
+
+static void put_back(struct group_changes *changes, struct group_task *task)
+{
+	task->next = changes->first;
+	changes->first = task;
+	if (!task->next)
+		changes->end = &task->next;
+	changes->barriers += is_barrier(task);
+}
+
+static void end_task(void *data)
+{
+	struct job *job = data;
+	struct group_changes *changes = job->changes;
+	bool current = job->group == current_group(changes);
+
+	changes->queued -= !(job->postponed && current);
+	if (!job->urgent) {
+		changes->busy = false;
+		changes->barriers -= is_barrier(job->task);
+	}
+	if (job->postponed && current) {
+		put_back(changes, job->task);
+		job->task = NULL;
+	} else if (current) {
+		send_answer(job);
+	}
+	if (job->task && job->task->kind == GROUP_TASK_ADOPT) {
+		changes->adopting = false;
+		share_all(changes);
+		daemon_on_changed(changes->daemon);
+	}
+	if (!job->postponed)
+		group_changes_update(changes);
+	free_job(job);
+}
+
+static struct job *new_job(struct group_changes *changes, struct group_task *task, bool urgent)
+{
+	struct job *job = allocate(1, sizeof(*job));
+
+	*job = (struct job){.changes = changes, .group = current_group(changes), .task = task, .urgent = urgent};
+	return job;
+}
+
+static void start(struct group_changes *changes)
+{
+	struct group_task *task = changes->first;
+
+	if (changes->busy || !task)
+		return;
+	changes->first = task->next;
+	if (!changes->first)
+		changes->end = &changes->first;
+	changes->busy = true;
+	worker_add(changes->daemon->worker, run_task, end_task, new_job(changes, task, false));
+}
+
+static void queue(struct group_changes *changes, struct group_task *task)
+{
+	struct daemon *daemon = changes->daemon;
+	bool barrier = is_barrier(task);
+
+	changes->queued++;
+	if (barrier && task->kind == GROUP_TASK_APPLY && !changes->barriers && !daemon->using_next_maps) {
+		worker_add_urgent(daemon->worker, run_task, end_task, new_job(changes, task, true));
+		return;
+	}
+	task->next = NULL;
+	*changes->end = task;
+	changes->end = &task->next;
+	changes->barriers += barrier;
+	changes->adopting |= task->kind == GROUP_TASK_ADOPT;
+}
+
+void group_changes_update(struct group_changes *changes)
+{
+	struct group *group = current_group(changes);
+	struct group_outcome *outcome;
+	struct group_task *task;
+
+	if (!group)
+		return;
+	while (changes->queued < QUEUE_MAX && (task = group_next_task(group)))
+		queue(changes, task);
+	start(changes);
+	while ((outcome = group_next_outcome(group, listening_clock_now()))) {
+		group_requests_finish(changes->requests, outcome);
+		free(outcome);
+	}
+}
+
+bool group_changes_request(struct group_changes *changes, const struct request *request, json_t **reply)
+{
+	return group_requests_add(changes->requests, request, reply);
+}
+
+void group_changes_share(struct group_changes *changes, const struct join_request *request)
+{
+	struct group *group = current_group(changes);
+
+	if (group && group_state(group, listening_clock_now()) == GROUP_AGREEING)
+		share(changes, request->text.at, request->text.end - request->text.at, request->is_json,
+			strtoull(request->time.at, NULL, 10));
+}
+
+/* --- start and end */
+
+bool group_changes_are_adopting(const struct group_changes *changes)
+{
+	const struct group *group = current_group(changes);
+
+	return changes->adopting || (group && group_will_adopt(group));
+}
+
+static void forget_tasks(struct group_changes *changes)
+{
+	while (changes->first) {
+		struct group_task *next = changes->first->next;
+
+		changes->barriers -= is_barrier(changes->first);
+		changes->queued--;
+		free(changes->first);
+		changes->first = next;
+	}
+	changes->end = &changes->first;
+}
+
+void group_changes_end(struct group_changes *changes)
+{
+	forget_tasks(changes);
+	changes->adopting = false;
+	group_requests_end(changes->requests);
+}
+
+struct group_changes *group_changes_new(struct daemon *daemon)
+{
+	struct group_changes *changes = allocate(1, sizeof(*changes));
+
+	*changes = (struct group_changes){.daemon = daemon, .requests = group_requests_new(daemon)};
+	changes->end = &changes->first;
+	return changes;
+}
+
+void group_changes_free(struct group_changes *changes)
+{
+	if (!changes)
+		return;
+	forget_tasks(changes);
+	group_requests_free(changes->requests);
+	free(changes);
+}

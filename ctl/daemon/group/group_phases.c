@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See group_phases.h. */
+
+#include <stdio.h>
+#include <string.h>
+#include "core/base/memory.h"
+#include "ctl/daemon/listening_clock.h"
+#include "ctl/daemon/log.h"
+#include "group_phases.h"
+#include "group_watch.h"
+
+struct group_phases {
+	struct group_phases_wait *waits; /* by id of the pool */
+	uint32_t count;
+	uint64_t version; /* at the last group_phases_read() */
+};
+
+struct group_phases *group_phases_new(void)
+{
+	return allocate(1, sizeof(struct group_phases));
+}
+
+void group_phases_free(struct group_phases *phases)
+{
+	if (!phases)
+		return;
+	free(phases->waits);
+	free(phases);
+}
+
+/* --- from the group to the desired image */
+
+bool group_phases_have_ended(const struct group_phases *phases, const struct daemon *daemon)
+{
+	const struct group *group = group_watch_group(daemon->group_watch);
+
+	return group && group_phases_version(group) != phases->version && image_is_migrating(daemon->running);
+}
+
+bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
+{
+	const struct group *group = group_watch_group(daemon->group_watch);
+	const struct farm *farm = daemon->farm;
+	const size_t words = MIGRATION_WORDS(daemon->running->contract.slots);
+	uint64_t version = phases->version;
+
+	if (!group)
+		return false;
+	phases->version = group_phases_version(group);
+	if (group_state(group, listening_clock_now()) != GROUP_AGREEING)
+		return false;
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const uint32_t id = farm->pools[i].id;
+		struct desired_group all;
+
+		if (!daemon->running->pools[id].migrating)
+			continue;
+		all.phases.recording = allocate(words, sizeof(uint64_t));
+		all.phases.moving = allocate(words, sizeof(uint64_t));
+		all.begun = allocate(words, sizeof(uint64_t));
+		all.wanted = group_phases(group, farm_pool_key(&farm->pools[i]), words, &all.phases, all.begun);
+		desired_set_group(daemon->desired, id, &all);
+	}
+	return phases->version != version;
+}
+
+/* --- from the image to the group */
+
+const char *group_phases_reason(const struct group *group, const char *pool, char text[GROUP_PHASES_SIZE])
+{
+	const uint64_t key = farm_pool_name_key(pool);
+	const struct group_member *member;
+
+	*text = '\0';
+	for (size_t i = 0; (member = group_member_at(group, i)); i++) {
+		enum group_wait wait = group_member_wait(group, i, key);
+		size_t length = strlen(text);
+
+		if (wait != GROUP_WAIT_NONE)
+			snprintf(text + length, GROUP_PHASES_SIZE - length, "%smember %s, which %s",
+				length ? ", and " : "", member->hello.node,
+				wait == GROUP_WAIT_RECORDS ? "still records their calls"
+							   : "has different owners for slots");
+	}
+	return text;
+}
+
+static void note_waits(struct group_phases *phases, const struct group *group, const struct farm_pool *pool,
+	struct migration_waits waits, uint64_t now)
+{
+	struct group_phases_wait *wait = &phases->waits[pool->id];
+	char reason[GROUP_PHASES_SIZE];
+
+	if (waits.overdue)
+		log_event(LOG_WARNING, LOG_FIELDS({"event", "group_overdue"}, {"pool", pool->config->name}),
+			"pool %s: %u slots have moved without %s", pool->config->name, waits.overdue,
+			*group_phases_reason(group, pool->config->name, reason) ? reason : "the other members");
+	if (waits.waiting && !wait->slots)
+		wait->since = now;
+	wait->slots = waits.waiting;
+}
+
+static void make_room(struct group_phases *phases, uint32_t pools)
+{
+	if (pools == phases->count)
+		return;
+	free(phases->waits);
+	phases->waits = allocate(pools, sizeof(*phases->waits));
+	phases->count = pools;
+}
+
+void group_phases_send(struct group_phases *phases, struct daemon *daemon, const struct farm *farm, uint64_t now)
+{
+	const size_t words = MIGRATION_WORDS(daemon->running->contract.slots);
+	struct migration_phases sets;
+
+	if (!*farm->config->group.name)
+		return;
+	sets.recording = allocate(words, sizeof(*sets.recording));
+	sets.moving = allocate(words, sizeof(*sets.moving));
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+		struct desired_progress progress;
+		struct group *group;
+
+		if (!desired_phases(daemon->desired, pool, now, &sets, &progress))
+			continue;
+		worker_lock(daemon->worker);
+		group = group_watch_sender(daemon->group_watch);
+		if (group) {
+			make_room(phases, daemon->running->contract.pools);
+			group_set_phases(group, farm_pool_key(pool), progress.wanted,
+				progress.is_migrating ? &sets : NULL, words);
+			note_waits(phases, group, pool, progress.waits, now);
+		}
+		worker_unlock(daemon->worker);
+	}
+	free(sets.recording);
+	free(sets.moving);
+}
+
+struct group_phases_wait group_phases_wait(const struct group_phases *phases, uint32_t pool)
+{
+	return pool < phases->count ? phases->waits[pool] : (struct group_phases_wait){0};
+}

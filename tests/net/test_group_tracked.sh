@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Three balancers share their tracked calls: while slots migrate, a call that begins at one of them finds its server through
+# the others, and a call that ends at one of them has ended at all.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/group.sh
+
+GROUP_KEYS="alone_after: 3s"
+
+# through HOST: the client then sends to the VIP through this balancer.
+through() {
+	local mac
+	mac=$(lab_in "$1" cat /sys/class/net/eth0/address)
+	lab_in client ip neigh replace "$LAB_VIP" lladdr "$mac" dev eth0 nud permanent
+}
+
+# says HOST CALL METHOD NUMBER [TO-TAG]: sends a request of a call through a balancer, and prints the server that receives it.
+says() {
+	through "$1"
+	printf '5060\t%s sip:b@example.net SIP/2.0\tVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK%s%s%s\tFrom: <sip:a@example.net>;tag=1\tTo: <sip:b@example.net>%s\tCall-ID: %s\tCSeq: %s %s\n' \
+		"$3" "$2" "$3" "$4" "${5:+;tag=$5}" "$2" "$4" "$3" | lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT"
+}
+
+# calls_are HOST BACKEND COUNT: does this balancer track so many calls of the backend?
+calls_are() {
+	group_ctl "$1" --json backend calls proxies "$2" | jq -e "length == $3" > /dev/null
+}
+
+# total_is HOST COUNT: does this balancer track so many calls in all?
+total_is() {
+	local backend count total=0
+	for backend in "${LAB_BACKENDS[@]}"; do
+		count=$(group_ctl "$1" --json backend calls proxies "$backend" | jq 'arrays | length') || return 1
+		[ -n "$count" ] || return 1 # an error, which is an object
+		total=$((total + count))
+	done
+	[ $total -eq "$2" ]
+}
+
+has_no_slots() {
+	group_ctl "$1" --json backend list | jq -e --arg name "$2" '.[] | select(.name == $name) | .slots == 0' > /dev/null
+}
+
+# is_recording HOST: do slots of the pool migrate?
+is_recording() {
+	group_ctl "$1" --json backend list | jq -e 'any(.migrating != "")' > /dev/null
+}
+
+all_agree() {
+	group_all group_is '.state == "agreeing" and ([.members[] | select(.state == "agreeing")] | length) == 3'
+}
+
+# lab_end NAME: kills the process.
+lab_end() {
+	lab_stop "$1" KILL || true
+}
+
+lab_open
+lab_flat 3
+group_open 3
+for node in "${GROUP_NODES[@]}"; do
+	group_start $node
+done
+for backend in "${LAB_BACKENDS[@]}"; do
+	lab_start "$backend" "$backend" tests/net/named_echo.py "$backend" 5060 "$LAB_VIP"
+	wait_for 10 grep -q listening "$LAB_DIR/$backend.log"
+done
+check "three members agree" wait_for 20 all_agree
+group_ctl lb1 pool finish proxies > "$LAB_DIR/finish"
+mapfile -t calls < <(seq -f 'tracked-%g' 60 | group_ctl lb1 lookup sip - | awk '$2 == "px1" { print $1 }')
+old=${calls[0]} ended=${calls[1]} new=${calls[2]} other=${calls[3]}
+
+# --- while the slots are recorded
+
+check "a server drains" group_ctl lb1 backend drain proxies px1
+check "all record its slots" wait_for 10 group_all is_recording
+is "a call begins through lb1" "$(says lb1 "$old" INVITE 1)" px1
+is "a second call, too" "$(says lb1 "$ended" INVITE 1)" px1
+check "the other members track both calls" wait_for 10 group_all calls_are px1 2
+is "a call is answered through lb2" "$(says lb2 "$old" ACK 1 2)" px1
+is "the second call, through lb3" "$(says lb3 "$ended" ACK 1 2)" px1
+is "the second call ends through lb2" "$(says lb2 "$ended" BYE 2 2)" px1
+check "it has ended at all members" wait_for 10 group_all calls_are px1 1
+
+# --- after the slots have moved
+
+check "the slots move at all members" wait_for 20 group_all has_no_slots px1
+owner=$(says lb1 "$new" INVITE 1)
+like "a new call goes to the new owner" "$owner" '^px[23]$'
+check "the other members know its server" wait_for 10 group_all calls_are "$owner" 1
+is "its ACK through lb3 finds the server" "$(says lb3 "$new" ACK 1 2)" "$owner"
+is "its re-INVITE through lb2, too" "$(says lb2 "$new" INVITE 2 2)" "$owner"
+is "a message of an older call finds its server through lb3" "$(says lb3 "$old" INFO 2 2)" px1
+is "an unknown call goes to the previous owner" "$(says lb2 "$other" INFO 2 2)" px1
+is "the first call ends through lb3" "$(says lb3 "$old" BYE 3 2)" px1
+check "it has ended at all members" wait_for 10 group_all calls_are px1 1
+
+# --- a member that joins in the middle of a migration
+
+lab_stop sipxdpd-lb2
+lab_in lb2 sipxdp-loader detach
+lab_in lb2 sipxdp-loader attach -c "$LAB_CONFIG"
+third=${calls[4]}
+owner3=$(says lb1 "$third" INVITE 1)
+check "lb3 knows a call that begins while lb2 is away" wait_for 10 total_is lb3 3
+is "... and its server" "$(says lb3 "$third" ACK 1 2)" "$owner3"
+group_start_daemon lb2
+check "lb2 starts with empty maps and becomes healthy" wait_for 20 group_ctl lb2 health
+is "a request of a call that it has not seen finds its server" "$(says lb2 "$third" INVITE 2 2)" "$owner3"
+is "... and so does the call from before its start" "$(says lb2 "$new" INFO 3 2)" "$owner"
+is "... and its end" "$(says lb2 "$third" BYE 3 2)" "$owner3"
+check "... which all members know" wait_for 10 group_all total_is 2
+check "a daemon is killed" lab_end sipxdpd-lb3
+last=${calls[5]}
+owner4=$(says lb1 "$last" INVITE 1)
+check "lb2 knows a call that begins meanwhile" wait_for 10 total_is lb2 3
+is "... and its server" "$(says lb2 "$last" ACK 1 2)" "$owner4"
+group_start_daemon lb3
+check "lb3 learns of it when its daemon is back" wait_for 20 total_is lb3 3
+is "its BYE through lb3 finds its server" "$(says lb3 "$last" BYE 2 2)" "$owner4"
+
+is "no change of a call is lost" "$(for node in lb1 lb2 lb3; do group_ctl $node --json group | jq .calls.lost; done | xargs)" "0 0 0"
+is "all changes are of known servers" \
+	"$(for node in lb1 lb2 lb3; do group_ctl $node --json group | jq .calls.unknown; done | xargs)" "0 0 0"
+tap_end
