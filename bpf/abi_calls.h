@@ -50,7 +50,11 @@ struct tracked_call {
 	__u8 kind;   /* enum call_kind */
 	__u8 hinted; /* 1: a hint in a message selected the backend, not the slot */
 	__u8 placed; /* counted_calls only. 1: `balance:` selected the backend, not the slot */
-	__u8 is_new; /* counted_calls only. 1: the message that made the entry is the only one so far */
+	union {
+		__u8 is_new;  /* counted_calls. 1: the message that made the entry is the only one so far */
+		__u8 guessed; /* tracked_calls. 1: not the beginning of the call has selected the backend; a different
+				 balancer of the group may have seen it */
+	};
 	union {
 		char call_id[CALL_TEXT_SIZE]; /* the first bytes of the Call-ID, for display */
 		struct {
@@ -114,7 +118,7 @@ struct call_change {
 };
 
 enum call_change_flags {
-	CALL_CHANGE_NEW = 1,    /* the message has begun the call, or moved it to this backend */
+	CALL_CHANGE_NEW = 1,    /* the message has begun the call, or named its backend: the backend is no guess */
 	CALL_CHANGE_HINTED = 2, /* a hint in the message selected the backend */
 };
 

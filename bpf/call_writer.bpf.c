@@ -20,10 +20,11 @@ static __always_inline bool writer_slot_migrates(const struct tracked_key *key, 
 	return hinted || previous[key->slot & slot_mask];
 }
 
-/* An entry with a live backend stays, unless its call has ended and a new one begins. */
+/* An entry with a live backend stays, unless the backend is a guess, or the call has ended, and the change comes from
+ * the balancer that has seen the beginning of the call. */
 static __always_inline bool writer_replaces(const struct tracked_call *known, const struct call_change *change)
 {
-	if (known->ended && change->flags & CALL_CHANGE_NEW)
+	if ((known->ended || known->guessed) && change->flags & CALL_CHANGE_NEW)
 		return true;
 	return known->backend != change->backend && !backend_is_alive(known->backend);
 }
@@ -40,6 +41,7 @@ static __always_inline void writer_store(const struct call_change *change, const
 		tracked = *known;
 	tracked.backend = change->backend;
 	tracked.hinted = change->flags & CALL_CHANGE_HINTED ? 1 : 0;
+	tracked.guessed = change->flags & CALL_CHANGE_NEW ? 0 : 1;
 	track_update(&tracked, message, tcp);
 	if (known || keeps_ended || (tcp ? message->live : call_is_live(&tracked.dialogs)))
 		bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);

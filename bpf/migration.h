@@ -71,6 +71,13 @@ static __always_inline __u32 migration_choose(
 	return previous;
 }
 
+/* Has the backend of a call without an entry not been selected by the beginning of the call, or by a hint? A different
+ * balancer of the group may have sent the beginning to a different backend. A connection stays at one balancer. */
+static __always_inline bool migration_guesses(const struct flow *flow, const struct track_message *message)
+{
+	return !message->initial && flow->verdict != VERDICT_hint && flow->packet.protocol != IPPROTO_TCP;
+}
+
 /* The previous owner of the packet's slot; 0: the slot is not migrating. */
 static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 {
@@ -83,7 +90,7 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 /* Selects the backend of a packet in a pool with migrating slots, and tracks its call. If a hint has selected a
  * backend (`hinted`), that backend receives the packet. The program still tracks the call, so that it detects the
  * end of the call. An LRU map may reuse an entry for another key at any time; therefore the code updates an entry in
- * place only if the backend stays the same. If message->is_new becomes true, the caller must call track_new(); this
+ * place only if the backend stays the same. If message->is_new is not 0 then, the caller must call track_new(); this
  * function has too little stack left to call it. */
 __noinline int migration_owner(struct flow *flow, struct track_message *message)
 {
@@ -105,6 +112,6 @@ __noinline int migration_owner(struct flow *flow, struct track_message *message)
 	else if (place.transaction && place.backend == flow->backend && !hinted && !track_may_begin(flow, message))
 		place.transaction->seen = track_seconds();
 	else
-		message->is_new = true;
+		message->is_new = migration_guesses(flow, message) ? TRACK_GUESSES : TRACK_BEGINS;
 	return 0;
 }

@@ -74,7 +74,7 @@ static __always_inline void share_fill(
 		change->message.event = message->ended ? CALL_ENDS : CALL_GOES_ON;
 	}
 	change->backend = flow->backend;
-	change->flags = message->is_new ? CALL_CHANGE_NEW : 0;
+	change->flags = message->is_new == TRACK_BEGINS ? CALL_CHANGE_NEW : 0;
 	if (flow->verdict == VERDICT_hint)
 		change->flags |= CALL_CHANGE_HINTED;
 }

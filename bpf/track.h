@@ -8,6 +8,11 @@
 #include "maps.h"
 #include "text.h"
 
+enum track_new {
+	TRACK_BEGINS = 1, /* this message begins the call */
+	TRACK_GUESSES,    /* a different balancer of the group may have seen the beginning of the call */
+};
+
 /* The effect of a packet on its call or its connection. */
 struct track_message {
 	struct call_message call; /* UDP */
@@ -15,7 +20,7 @@ struct track_message {
 	__u8 initial;             /* a request outside a dialog, a SYN, or not SIP */
 	__u8 live;                /* TCP: neither SYN, FIN nor RST */
 	__u8 ended;               /* TCP: FIN or RST */
-	__u8 is_new;              /* the call has no entry, and track_new() must store it */
+	__u8 is_new;              /* enum track_new: the call has no entry, and track_new() must store it */
 	__u8 is_placed;           /* balance.h has placed this new call */
 	__u8 is_shared;           /* the message has changed its call: the other balancers of the group need it */
 };
@@ -237,6 +242,7 @@ __noinline int track_new(struct xdp_md *ctx, const struct flow *flow, const stru
 		tracked = *known;
 	tracked.backend = flow->backend;
 	tracked.hinted = flow->verdict == VERDICT_hint;
+	tracked.guessed = message->is_new == TRACK_GUESSES;
 	track_update(&tracked, message, tcp);
 	if (!known && !(tcp ? message->live : call_is_live(&tracked.dialogs))) {
 		if (!tracked.hinted)

@@ -433,6 +433,69 @@ Test(shared_calls, the_server_of_a_known_call)
 	cr_expect_eq(call.backend, PREVIOUS, "its server has died");
 }
 
+/* --- a message that is faster than the change of the INVITE before it */
+
+static const struct {
+	const char *name;
+	struct message early[2]; /* at the second balancer */
+	uint16_t owner;          /* of all slots there */
+	uint32_t receiver;       /* of the call there, after the change of the INVITE at the first balancer */
+} guesses[] = {
+	{"ACK", {WITHIN("ACK", 0)}, OWNER, OWNER},
+	{"INVITE in the dialog", {WITHIN("INVITE", 0)}, OWNER, OWNER},
+	{"a message that begins no call, and UPDATE", {WITHIN("OPTIONS", 0), WITHIN("UPDATE", 0)}, OWNER, OWNER},
+	{"a message that begins no call", {WITHIN("OPTIONS", 0)}, OWNER, OWNER},
+	{"an INVITE that begins the call is no guess", {INITIAL("INVITE", 0)}, PREVIOUS, PREVIOUS},
+	{"and an ACK after it", {INITIAL("INVITE", 0), WITHIN("ACK", 0)}, PREVIOUS, PREVIOUS},
+};
+
+Test(shared_calls, the_beginning_of_a_call_corrects_a_guess)
+{
+	char call_id[32];
+
+	for (size_t i = 0; i < sizeof(guesses) / sizeof(*guesses); i++) {
+		snprintf(call_id, sizeof(call_id), "guess-%zu@example.com", i);
+		use(&sides[1]);
+		set_migration(guesses[i].owner, PREVIOUS);
+		for (int j = 0; j < 2 && guesses[i].early[j].line; j++)
+			cr_expect_eq(send_sip(call_id, &guesses[i].early[j], NULL), PREVIOUS, "%s", guesses[i].name);
+		use(&sides[0]);
+		cr_expect_eq(send_sip(call_id, &(struct message)BEGIN, NULL), OWNER, "%s", guesses[i].name);
+		exchange(&sides[0]);
+		exchange(&sides[1]);
+		for (int j = 0; j < 2; j++) {
+			use(&sides[j]);
+			cr_expect_eq(send_sip(call_id, &(struct message)WITHIN("INFO", 0), NULL),
+				j ? guesses[i].receiver : OWNER, "%s: balancer %d", guesses[i].name, j);
+		}
+	}
+}
+
+/* A third balancer has the guess of one balancer when the change of the other one arrives, or receives it afterwards. */
+Test(shared_calls, a_guess_of_another_balancer)
+{
+	struct call_batch *batch = sides[1].batch;
+	struct call_change guess;
+
+	send_sip("a@example.com", &(struct message)WITHIN("ACK", PREVIOUS), NULL);
+	cr_expect_eq(exchange(&sides[0]), 1);
+	guess = batch->changes[0];
+	cr_expect_not(guess.flags & CALL_CHANGE_NEW);
+	cr_expect_eq(guess.backend, PREVIOUS);
+	batch->changes[0].backend = OWNER;
+	batch->changes[0].flags = CALL_CHANGE_NEW;
+	apply(&sides[1]);
+	use(&sides[1]);
+	cr_expect_eq(send_sip("a@example.com", &(struct message)WITHIN("INFO", 0), NULL), OWNER, "corrected");
+	batch->changes[0] = guess;
+	apply(&sides[1]);
+	cr_expect_eq(send_sip("a@example.com", &(struct message)WITHIN("INFO", 0), NULL), OWNER, "a late guess");
+	batch->changes[0].backend = PREVIOUS;
+	batch->changes[0].flags = CALL_CHANGE_NEW;
+	apply(&sides[1]);
+	cr_expect_eq(send_sip("a@example.com", &(struct message)WITHIN("INFO", 0), NULL), OWNER, "no guess any more");
+}
+
 Test(shared_calls, indexes_out_of_range)
 {
 	struct call_batch *batch = sides[1].batch;
