@@ -471,7 +471,7 @@ Test(shared_calls, the_beginning_of_a_call_corrects_a_guess)
 	}
 }
 
-/* A third balancer has the guess of one balancer when the change of the other one arrives, or receives it afterwards. */
+/* A third balancer receives the guess before the change of the INVITE, or after it. */
 Test(shared_calls, a_guess_of_another_balancer)
 {
 	struct call_batch *batch = sides[1].batch;
