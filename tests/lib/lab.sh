@@ -160,11 +160,15 @@ lab_plug() {
 	lab_in "$host" ip link set dev "$interface" up
 }
 
-# lab_address HOST INTERFACE ADDRESS/LENGTH...
+# lab_address HOST INTERFACE ADDRESS/LENGTH... A program can use the addresses at once: without nodad, an IPv6 address is
+# tentative until a worker of the kernel runs, which takes seconds on a busy machine.
 lab_address() {
-	local host=$1 interface=$2
+	local host=$1 interface=$2 address
 	shift 2
-	printf "address add %s dev $interface\n" "$@" | lab_in "$host" ip -batch -
+	for address; do
+		[[ $address != *:* ]] || address+=" nodad"
+		echo "address add $address dev $interface"
+	done | lab_in "$host" ip -batch -
 }
 
 # lab_announce HOST ADDRESS: the host announces by gratuitous ARP that it has the address.

@@ -8,8 +8,9 @@ SIP_RUN=$LAB_ID-$(date +%s)
 SIP_CLIENTS=0
 
 # Ignores a late message that was overtaken by a newer one. By default sipp would end the call with an
-# error; other user agents ignore such a message and retransmit.
-SIP_PATIENCE=(-default_behaviors all,-abortunexp)
+# error; other user agents ignore such a message and retransmit. Its watchdog ends a sipp that waited for a processor
+# for more than 3 s for the tenth time: there is none.
+SIP_PATIENCE=(-default_behaviors all,-abortunexp -watchdog_interval 0)
 
 # sip_answer NAME HOST ADDRESS [SCENARIO [SIPP OPTION...]]: starts a sipp that responds at ADDRESS:5060.
 # It writes each received message as a line to $LAB_DIR/NAME.messages; see sip_seen_by_sipp.
@@ -38,8 +39,30 @@ sip_client() {
 	SIP_CLIENTS=$((SIP_CLIENTS + 1))
 	lab_start "$name" "$host" sipp "$LAB_VIP:5060" -sf "$SIP_SCENARIOS/$scenario.xml" -i "$address" -bind_local \
 		-m "$count" -r "$rate" -l "$count" -cid_str "$SIP_RUN-$SIP_CLIENTS-%u@%s" \
-		-nostdin -skip_rlimit -timeout 100s -timeout_error -fd 1 -trace_stat -stf "$LAB_DIR/$name.stat" \
+		-nostdin -skip_rlimit -timeout 600s -timeout_error -fd 1 -trace_stat -stf "$LAB_DIR/$name.stat" \
 		-trace_err -error_file "$LAB_DIR/$name.errors" "${SIP_PATIENCE[@]}" "$@"
+}
+
+# sip_hold NAME HOST ADDRESS PORT SCENARIO COUNT RATE [SIPP OPTION...]: a sip_client from this port, whose calls last until
+# sip_release. So a busy machine may take any time for the checks in between. The scenario contains <pause/>.
+declare -A SIP_HELD=() # NAME -> "HOST ADDRESS PORT"
+sip_hold() {
+	local name=$1 host=$2 address=$3 port=$4 scenario=$5 loop
+	shift 5
+	loop='<label id="91"/><pause milliseconds="200"/><nop next="92" test="released"/><nop next="91"/><label id="92"/>'
+	sed "s|<pause/>|$loop|; s|^<scenario .*>|&<Global variables=\"released\"/>|" "$SIP_SCENARIOS/$scenario.xml" \
+		> "$LAB_DIR/held-$scenario.xml"
+	SIP_HELD[$name]="$host $address $port"
+	SIP_SCENARIOS=$LAB_DIR sip_client "$name" "$host" "$address" "held-$scenario" "$@" -p "$port" \
+		-oocsf "$SIP_SCENARIOS/release.xml"
+}
+
+# sip_release NAME: ends the calls of a sip_hold.
+sip_release() {
+	local host address port
+	read -r host address port <<< "${SIP_HELD[$1]}"
+	lab_in "$host" sipp "$address:$port" -sf "$SIP_SCENARIOS/options.xml" -i "$address" -bind_local -m 1 -nostdin \
+		-skip_rlimit -timeout 60s -timeout_error "${SIP_PATIENCE[@]}" > "$LAB_DIR/release-$1.log" 2>&1
 }
 
 # sip_statistic NAME COLUMN: a number of the last report of a sip_client. The columns are sipp's:
@@ -86,6 +109,15 @@ kamailio_seen() {
 # kamailio_rpc NAME COMMAND...: runs a command by kamcmd.
 kamailio_rpc() {
 	kamcmd -s "unix:$LAB_DIR/$1/kamailio_ctl" "${@:2}"
+}
+
+# kamailio_has_peer ADDRESS KAMCMD...: does the server, which this command line reaches, replicate its registrations to the one
+# with this address? A registration that arrives earlier is not replicated.
+kamailio_has_peer() {
+	"${@:2}" dmq.list_nodes | awk -v address="$1" '
+		$1 == "host:" { host = $2 }
+		$1 == "status:" && $2 == "active" && host == address { found = 1 }
+		END { exit !found }'
 }
 
 # sip_seen NAME: sip_seen_by_sipp or kamailio_seen, by the kind of server.

@@ -73,14 +73,15 @@ confined() {
 		"--no-new-privs ${user:+--reuid=$user --regid=$(setting "$1" Group) --clear-groups}"
 }
 
-# What sysusers.d, tmpfiles.d and RuntimeDirectory= do on a machine with systemd.
+# What sysusers.d, tmpfiles.d, RuntimeDirectory= and udev do on a machine with systemd: with udev, all users can open /dev/net/tun.
 prepare_user() {
 	lab_in balancer sh -c '
 		echo sipxdp:x:64998:64998::/run/sipxdp:/usr/sbin/nologin >> /etc/passwd
 		echo sipxdp:x:64998: >> /etc/group
 		umount /sys/fs/bpf && mount -t bpf -o mode=700 bpf /sys/fs/bpf
 		systemd-tmpfiles --create "$PWD/systemd/tmpfiles.conf"
-		install -d -o sipxdp -g sipxdp /run/sipxdp'
+		install -d -o sipxdp -g sipxdp /run/sipxdp
+		mount -t tmpfs -o mode=755 tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200'
 }
 
 # as_unit UNIT COMMAND...: runs the command on the balancer with the capabilities of the unit.

@@ -55,6 +55,11 @@ done
 lab_config dsr
 lab_balance
 
+for i in 2 3; do
+	wait_for 30 kamailio_has_peer 10.0.0.1$i kamailio_rpc px1
+	wait_for 30 kamailio_has_peer 10.0.0.11 kamailio_rpc px$i
+	wait_for 30 kamailio_has_peer 10.0.0.1$((5 - i)) kamailio_rpc px$i
+done
 check "$PHONES phones register at the VIP" phones_register
 for i in 1 2 3; do
 	check "px$i has all registrations" wait_for 5 has_registrations px$i

@@ -73,7 +73,7 @@ check "px3 reports its load by HTTP" wait_for 10 has px3 .load 20
 check "calls below the limit succeed" new_calls below 5070 px2
 check "... px2 receives some of them" [ $count -gt 0 ]
 
-sip_client long client "$LAB_CLIENT" call 12 30 -d 12000 -p 5075
+sip_hold long client "$LAB_CLIENT" 5075 call 12 30
 check "long calls are established" wait_for 20 has px2 .calls 4
 echo 95 > "$LAB_DIR/px2.load"
 check "REASON shows the load" wait_for 10 has px2 .reason "full (load 95, load_limit 90)"
@@ -87,6 +87,7 @@ echo 88 > "$LAB_DIR/px2.load"
 check "2 % below the limit, px2 is not full" wait_for 10 has px2 .reason ""
 check "calls succeed" new_calls lower 5085 px2
 check "... px2 receives some of them" [ $count -gt 0 ]
+sip_release long
 check "the long calls succeed" lab_wait long 60
 is "no call has moved" "$(sip_strays)" ""
 echo 95 > "$LAB_DIR/px2.load"

@@ -38,7 +38,7 @@ check "a call needs about 150 bytes" [ $(($(bytes) / ROOM)) -le 160 ]
 
 # --- a million calls
 
-sip_client long client "$LAB_CLIENT" call 30 30 -d 50000
+sip_hold long client "$LAB_CLIENT" 5075 call 30 30
 check "30 calls of sipp are counted" wait_for 20 have 30
 is "1,000,000 calls more fit" "$(fill 1000000)" 1000000
 lab_stop sipxdpd KILL || true
@@ -60,6 +60,7 @@ sip_client full client "$LAB_CLIENT" call 60 30 -d 1000 -p 5080
 check "60 calls succeed although the map is full" lab_wait full 30
 check "... they go by the hash" [ "$(counter untabled)" -ge 20 ] # the daemon may have deleted entries of ended calls
 like "... which status reports" "$(lab_ctl status)" 'pool proxies: the map of counted calls is full: new calls are distributed by the hash'
+sip_release long
 check "the calls from before succeed" lab_wait long 90
 is "no call has moved" "$(sip_strays)" ""
 tap_end

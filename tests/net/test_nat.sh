@@ -237,6 +237,8 @@ write_config
 lab_hosts px1 px2 <<< "$LAB_VIP px1.lab px2.lab"
 start_server px1
 start_server px2
+wait_for 30 kamailio_has_peer 10.0.1.12 kamailio_rpc px1
+wait_for 30 kamailio_has_peer 10.0.1.11 kamailio_rpc px2
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
 lab_daemon
 try_calls

@@ -195,6 +195,9 @@ start_server px2
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
 lab_daemon
 check "both servers are up, over IPv4 and IPv6" wait_for 30 lab_all_up
+# The page also names a third server, which does not exist here.
+check "... each replicates its registrations to the other" wait_for 30 kamailio_has_peer 10.0.1.12 lab_in px1 kamcmd
+check "... each replicates its registrations to the other" wait_for 30 kamailio_has_peer 10.0.1.11 lab_in px2 kamcmd
 try_ipv6
 try_phones
 try_hairpin

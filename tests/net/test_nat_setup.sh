@@ -34,7 +34,7 @@ write_config() {
 
 # call PORT ANSWERS: the client sends INVITEs of different calls, and waits for so many responses 200.
 call() {
-	lab_in client timeout 60 tests/net/invites.py "$LAB_VIP" "$1" $CALLS 1 "$2"
+	lab_in client timeout 150 tests/net/invites.py "$LAB_VIP" "$1" $CALLS 1 "$2"
 }
 
 # entries MAP
@@ -104,7 +104,7 @@ lab_in balancer curl -sf http://127.0.0.1:9464/metrics > "$LAB_DIR/metrics"
 check "promtool finds no fault in the histograms" promtool check metrics < "$LAB_DIR/metrics"
 like "stats prints the times" "$(lab_ctl stats)" "slow +px1 +answer +$slow "
 is "the calls are still measured" "$(has_no_setups && echo deleted || true)" ""
-check "the third service receives calls" lab_in client timeout 60 tests/net/invites.py "$LAB_VIP" 5073 3000 1 1
+check "the third service receives calls" lab_in client timeout 150 tests/net/invites.py "$LAB_VIP" 5073 3000 1 1
 # Few calls, so that the servers respond to some while the balancer judges them.
 lab_start trickle client tests/net/invites.py "$LAB_VIP" 5073 100000 50 1
 check "after 32 s, a server that responds to one of eight INVITEs is down" wait_for 60 is_seldom_down
@@ -112,7 +112,7 @@ lab_stop trickle || true
 is "... because of the share of failures" "$(seldom .passive.cause)" share
 like "backend list shows the reason" "$(seldom .reason)" \
 	'at least [0-9]+ of [0-9]+ INVITE requests failed or had no response within 30 s'
-check "... and all new calls go to the other server" lab_in client timeout 60 tests/net/invites.py "$LAB_VIP" 5073 200 1 200
+check "... and all new calls go to the other server" lab_in client timeout 150 tests/net/invites.py "$LAB_VIP" 5073 200 1 200
 check "after 32 s, the sampled calls of the silent server count as unanswered" wait_for 60 has_unanswered "$silent"
 is "... and no call of the slow server" "$(unanswered px1)" 0
 is "the metrics have the same number" \

@@ -100,7 +100,7 @@ give_up() {
 
 # Restores the routes that vanish when an interface goes down.
 balancer_routes() {
-	lab_in balancer ip -6 address replace 2001:db8::2/64 dev eth0
+	lab_in balancer ip -6 address replace 2001:db8::2/64 dev eth0 nodad
 	lab_in balancer ip route replace 10.1.0.0/16 via 10.0.0.11
 	lab_in balancer ip route replace 10.2.0.0/16 dev eth0
 	lab_in balancer ip route replace 10.3.0.0/16 via inet6 "$PX1_LL" dev eth0

@@ -204,7 +204,7 @@ check "the only IPv6 address of the balancer is removed" wait_for 10 reasons 'Ca
 is "... no server is down" "$(states)" "up up up"
 is "... no call has moved" "$(owners)" "$before"
 is "... no server was down meanwhile" "$(count_downs)" "$downs"
-lab_in balancer ip address add 2001:db8::2/64 dev eth0
+lab_in balancer ip address add 2001:db8::2/64 dev eth0 nodad
 check "... all servers are up after its return" wait_for 10 all_up
 
 # --- unreadable files

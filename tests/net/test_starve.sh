@@ -152,7 +152,7 @@ lost() {
 
 sources=()
 for i in {1..20}; do
-	lab_in client ip address add "2001:db8::a:$i/64" dev eth0
+	lab_in client ip address add "2001:db8::a:$i/64" dev eth0 nodad
 	sources+=("2001:db8::a:$i")
 done
 beat px2 px2 http
@@ -180,7 +180,7 @@ post() {
 		"http://[2001:db8::2]:$PORT/" || true
 }
 
-lab_in client ip address add 2001:db8:99::1/128 dev eth0
+lab_in client ip address add 2001:db8:99::1/128 dev eth0 nodad
 lab_in balancer ip -6 route add 2001:db8:99::/64 via 2001:db8::100
 is "a request from the servers' network gets a response" "$(post 2001:db8::a:1)" 401
 is "... from a different network it does not" "$(post 2001:db8:99::1)" 000
