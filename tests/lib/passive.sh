@@ -3,6 +3,7 @@
 # Three Kamailio servers behind `forward: nat` with `passive:`. Their probes (OPTIONS) pass all the time.
 
 SERVERS=(px1 px2 px3)
+WINDOW=8s # of passive:, also the time for which a server is down after its first failure
 
 write_config() {
 	lab_write balancer "$LAB_CONFIG" <<- YAML
@@ -15,7 +16,7 @@ write_config() {
 		    forward: nat
 		    record_time: 1s
 		    probe: {type: options, interval: 500ms, timeout: 400ms}
-		    passive: {fall: 3, codes: [503], window: 8s}
+		    passive: {fall: 3, codes: [503], window: $WINDOW}
 		    backends:
 		      - {name: px1, address: 10.0.1.11, hints: [px1.lab]}
 		      - {name: px2, address: 10.0.1.12, hints: [px2.lab]}
