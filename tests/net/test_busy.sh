@@ -23,20 +23,27 @@ check "two servers serve" wait_for 10 lab_serving 2
 
 # --- a request that takes long to read
 lab_in balancer python3 - > "$LAB_DIR/long" <<- 'PY'
-	import json, socket, time
+	import json, select, socket, time
+	def ask():
+	    with socket.socket(socket.AF_UNIX) as client:
+	        client.connect("/run/sipxdp/ctl.sock")
+	        client.sendall(b'{"command": "status"}\n')
+	        client.recv(200)
 	request = json.dumps({"command": "plan", "arguments": {"text": "x: é\n" * 1500000}}).encode() + b"\n"
 	client = socket.socket(socket.AF_UNIX)
 	client.connect("/run/sipxdp/ctl.sock")
 	client.sendall(request)
 	began = time.monotonic()
-	reply = client.recv(200)
-	print(round(1000 * (time.monotonic() - began)), reply)
+	others = 0
+	while not select.select([client], [], [], 0)[0]:
+	    ask()
+	    others += 1
+	print(round(1000 * (time.monotonic() - began)), others, client.recv(200))
 PY
 like "a request of 16 MB is read" "$(cat "$LAB_DIR/long")" 'path: missing'
-read -r took _ < "$LAB_DIR/long"
-turn=$(lab_ctl --json status | jq .longest_turn_ms)
-diag "the reply took $took ms, the longest turn of the event loop was $turn ms"
-check "... the event loop serves other clients meanwhile" [ $((turn * 2)) -lt "$took" ]
+read -r took others _ < "$LAB_DIR/long"
+diag "the reply took $took ms; meanwhile the daemon replied to $others other clients"
+check "... the event loop serves other clients meanwhile" [ "$others" -ge 3 ]
 
 # --- requests that take long to answer
 cat > "$LAB_DIR/plans.py" <<- 'PY'

@@ -17,7 +17,7 @@ lab_in spare ip route add default via 10.0.0.1
 for backend in "${LAB_BACKENDS[@]}"; do
 	lab_in "$backend" sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER" --from "$HA_SPARE" > /dev/null
 done
-ha_write_files 's/^  - name: proxies$/&\n    forward: ipip/; s/10\.0\.0\.1\([123]\)/10.0.1.1\1/'
+ha_write_files "$HA_SLOWER; "'s/^  - name: proxies$/&\n    forward: ipip/; s/10\.0\.0\.1\([123]\)/10.0.1.1\1/'
 ha_start
 ha_keepalived balancer
 check "the first balancer gets the VIPs" wait_for 15 ha_has_vips balancer

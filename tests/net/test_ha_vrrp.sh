@@ -30,7 +30,7 @@ ha_prepare
 for backend in "${LAB_BACKENDS[@]}"; do
 	lab_start "echo-$backend" "$backend" tests/net/named_echo.py "$backend" 5060 "$LAB_VIP6"
 done
-ha_write_files
+ha_write_files "$HA_SLOWER"
 ha_start
 ha_keepalived balancer
 check "the first balancer gets the VIPs" wait_for 15 ha_has_vips balancer

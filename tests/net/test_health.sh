@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Probes and their effects: a dead server is taken out in time without harm to calls of other servers;
 # fail-open with too few live servers; priorities, groups, slow start.
+#
+# Has priority: a server that receives no processor for 300 ms fails its probe.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
