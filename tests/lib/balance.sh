@@ -55,22 +55,30 @@ received() {
 	sip_seen "$1" | awk '$1 == "INVITE" { print $2 }' | sort -u | wc -l
 }
 
-# are_acknowledged CALLS: have the servers received an ACK of so many calls?
-are_acknowledged() {
+# acknowledged: the number of calls whose ACK the servers have received.
+acknowledged() {
 	local backend
-	[ "$(for backend in "${LAB_BACKENDS[@]}"; do sip_seen "$backend"; done | grep ^ACK | sort -u | wc -l)" -eq "$1" ]
+	for backend in "${LAB_BACKENDS[@]}"; do
+		sip_seen "$backend"
+	done | grep ^ACK | sort -u | wc -l
+}
+
+are_acknowledged() {
+	[ "$(acknowledged)" -eq "$1" ]
 }
 
 # changes POOL-LINES: changes that must not move a call, while short calls begin and end. No call begins during the upgrade to
 # new maps: then its next message might reach a different server (docs/design/restart.md).
 changes() {
+	local before
 	sip_client short client "$LAB_CLIENT" call 60 20 -d 300 -p 5070
 	lab_stop sipxdpd KILL || true
 	lab_daemon
 	check "the daemon was killed and restarts; a reload" lab_ctl reload
 	check "60 short calls succeed" lab_wait short 60
+	before=$(acknowledged)
 	sip_hold begun client "$LAB_CLIENT" 5080 call 20 20
-	check "20 calls begin" wait_for 20 are_acknowledged $((CALLS + 60 + 20))
+	check "20 calls begin" wait_for 20 are_acknowledged $((before + 20))
 	configure "$1" 8192
 	check "an upgrade makes new maps" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 	sip_release begun

@@ -38,11 +38,11 @@ declare -A LAB_HOLDER=()  # host -> the process that holds its namespaces
 declare -A LAB_PROCESS=() # name given to lab_start -> process
 
 # wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout. SECONDS is the longest time
-# on an idle machine; the timeout is three times as long, for a busy one. The pauses become longer, from 30 to 250 ms, because
+# on an idle machine; the timeout is six times as long, for a busy one. The pauses become longer, from 30 to 250 ms, because
 # a command costs much more processor time than a pause. Emulated machines set LAB_POLL: there a command takes longer than
 # these pauses.
 wait_for() {
-	local deadline=$((SECONDS + 3 * $1 + 1)) msec=30 pause
+	local deadline=$((SECONDS + 6 * $1 + 1)) msec=30 pause
 	shift
 	until "$@" > /dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1
@@ -121,7 +121,7 @@ _lab_host() {
 			net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0 &&
 		touch "$1" && exec sleep infinity' holder "$LAB_DIR/$host.ready") < /dev/null &
 	LAB_HOLDER[$host]=$!
-	wait_for 5 test -e "$LAB_DIR/$host.ready"
+	wait_for 20 test -e "$LAB_DIR/$host.ready"
 }
 
 # lab_in HOST COMMAND...: runs the command on the host, in the root of the repository. (ip netns exec

@@ -49,7 +49,7 @@ declare -A SIP_HELD=() # NAME -> "HOST ADDRESS PORT"
 sip_hold() {
 	local name=$1 host=$2 address=$3 port=$4 scenario=$5 loop
 	shift 5
-	loop='<label id="91"/><pause milliseconds="200"/><nop next="92" test="released"/><nop next="91"/><label id="92"/>'
+	loop='<label id="91"/><pause distribution="uniform" min="300" max="2000"/><nop next="92" test="released"/><nop next="91"/><label id="92"/>'
 	sed "s|<pause/>|$loop|; s|^<scenario .*>|&<Global variables=\"released\"/>|" "$SIP_SCENARIOS/$scenario.xml" \
 		> "$LAB_DIR/held-$scenario.xml"
 	SIP_HELD[$name]="$host $address $port"

@@ -21,7 +21,7 @@ for backend in px2 px3; do
 	lab_ctl backend drain proxies $backend > /dev/null
 done
 check "px2 and px3 drain" wait_for 10 lab_serving 1
-sip_client long client "$LAB_CLIENT" call $LONG 400 -d 42000
+sip_hold long client "$LAB_CLIENT" 5075 call $LONG 400
 check "$LONG calls are at px1" wait_for 30 are_up $LONG
 is "... all of them" "$(all_up)" "px1 $LONG px2 0 px3 0"
 for backend in px2 px3; do
@@ -35,6 +35,7 @@ is "... px1 has received none of them" "$(($(received px1) - before))" 0
 changes $'balance: bounded\nbound: 200'
 check "only the long calls remain" wait_for 20 are_up $LONG
 check "... px1 still has its bound" wait_for 10 eval '[ "$(field px1 .reason)" = "full (bound 200)" ]'
+sip_release long
 check "all long calls succeed" lab_wait long 90
 is "... all $LONG of them" "$(sip_statistic long 'SuccessfulCall(C)')" $LONG
 is "no call has moved" "$(sip_strays)" ""

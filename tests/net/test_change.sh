@@ -119,6 +119,15 @@ start_traffic() {
 	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $MOST_SECONDS "${sources[@]}"
 }
 
+# has_traffic NAME: have enough calls begun at this server, and has it enough open connections, for the changes?
+has_traffic() {
+	local port
+	[ "$(first_seen "$1" | wc -l)" -gt 150 ] || return 1
+	for port in $FLOW $SOURCE; do
+		[ "$(lab_in "$1" ss -Hnt state established "sport = :$port" | wc -l)" -gt 25 ] || return 1
+	done
+}
+
 # No call and no connection begins any more.
 end_traffic() {
 	local client
@@ -209,7 +218,7 @@ for host in client "${LAB_BACKENDS[@]}"; do
 	delay_some_packets "$host" "$([ "$host" = client ] && echo 700kbit || echo 300kbit)" || diag "cannot reorder the packets of $host"
 done
 start_traffic
-sleep 8
+check "px3 has calls and connections" wait_for 20 has_traffic px3
 # No call is cancelled when the recording begins: if the kernel sees only the ACK of a cancelled call, it cannot tell
 # that the call has ended, and px3 would not become empty (docs/design/migration.md).
 sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * MOST_SECONDS)) $SHORT -d 6000 -p 5200 \
@@ -269,9 +278,15 @@ lab_ctl backend remove soon s5 --drain > /dev/null
 check "... a server that never owned a slot is removed without waiting" wait_for 5 removed_while_slots_move soon s5 s3
 
 before=$(slots usual)
+began=$SECONDS
 check "a server of a pool with default times is drained" lab_ctl backend drain usual u2
 sleep 5
-is "... it still owns all its slots after 5 s" "$(slots usual)" "$before"
+after=$(slots usual)
+if [ $((SECONDS - began)) -lt 30 ]; then
+	is "... it still owns all its slots after 5 s" "$after" "$before"
+else
+	skip "... it still owns all its slots after 5 s" "a busy machine: $((SECONDS - began)) s have passed, and record_time is 32 s"
+fi
 check "... pool finish moves them" lab_ctl pool finish usual
 check "... it owns no slots any more" has_no_slots usual u2
 
