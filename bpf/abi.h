@@ -367,6 +367,7 @@ enum passive_cause {
 	PASSIVE_RUN,        /* too many consecutive responses failed */
 	PASSIVE_SHARE,      /* too large a share of its responses failed */
 	PASSIVE_UNANSWERED, /* it did not respond to INVITEs */
+	PASSIVE_GROUP,      /* not for this balancer, but for its group */
 };
 
 /* Round-trip times of probes in us; 0: no reply yet. */

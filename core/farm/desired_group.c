@@ -58,12 +58,17 @@ void desired_compare_group(struct pool_state *state, const struct farm_pool *poo
 /* A member that has not begun to record may begin later than this one by the time of its restart. */
 #define GROUP_PATIENCE_MSEC 10000
 
+/* The others forget a silent member after this time (GROUP_SILENCE), and calls fail meanwhile. */
+#define GROUP_FAILING_MSEC 3000
+
 struct migration_rules desired_rules(const struct pool_state *state, const struct farm_pool *pool, const bool *failing)
 {
 	return (struct migration_rules){.record_time = pool->config->record_time,
 		.drain_timeout = pool->config->drain_timeout,
 		.held = state->held,
 		.failing = failing,
+		.begun = state->group_begun,
+		.failing_patience = GROUP_FAILING_MSEC,
 		.group = state->group.recording ? &state->group : NULL,
 		.patience = pool->config->record_time + GROUP_PATIENCE_MSEC};
 }

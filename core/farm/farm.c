@@ -107,11 +107,13 @@ static void assume_health(const struct farm_pool *farm_pool, struct farm_backend
 
 	if (!farm_backend_is_observed(farm_pool, backend))
 		farm_passive_forget(backend);
+	backend->passive_down = record->passive_cause && record->state != STATE_UP && record->state != STATE_IDLE &&
+				record->state != STATE_SUSPECTED;
 	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
 		record->health = HEALTH_UP;
 	/* The decisions of the previous daemon remain valid. A suspected backend stays suspected. */
 	backend->outage.held = record->state == STATE_SUSPECTED;
-	backend->outage.down = (record->state == STATE_DOWN && !record->passive_cause) ||
+	backend->outage.down = (record->state == STATE_DOWN && !backend->passive_down) ||
 			       record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
 	backend->dead = backend->outage.down;
 }

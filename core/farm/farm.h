@@ -32,10 +32,15 @@ struct farm_backend {
 	char agreed_reason[192]; /* how the decision of the group differs from that of this balancer; "": it does not */
 	struct evidence probed;  /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];  /* why its probes failed */
-	char passive_reason[128];   /* why it is down by passive health; "": not known after a restart */
-	char probe_trouble[128];    /* why the balancer cannot probe the backend; "": no obstacle */
-	bool silent;                /* it joined by itself, and its heartbeats stopped */
-	uint32_t silent_ms;         /* ms since the last heartbeat of a backend that joined */
+	bool passive_down;       /* down by passive health, for this balancer or for its group */
+	char passive_reason[128];          /* why it fails for this balancer; "": not known after a restart */
+	bool passive_anew;                 /* only responses from now on count */
+	bool passive_works;                /* the responses that this balancer has seen show that it works */
+	enum group_verdict agreed_passive; /* what the group says about its responses; GROUP_DOWN: it fails */
+	char fails_at[192];                /* "fails at lb1, lb2"; "": at no balancer */
+	char probe_trouble[128];           /* why the balancer cannot probe the backend; "": no obstacle */
+	bool silent;                       /* it joined by itself, and its heartbeats stopped */
+	uint32_t silent_ms;                /* ms since the last heartbeat of a backend that joined */
 	uint64_t unreachable_since; /* when its next hop stopped responding, ms of the clock in listening.h; 0: the next
 				       hop responds, or has never responded */
 	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of the clock in listening.h; 0:
@@ -177,8 +182,9 @@ void farm_set_probed(struct farm_backend *backend, enum health found, const stru
  * afterwards. */
 void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
-/* Sets what the group of balancers says about a backend, for farm_decide_outage(). */
+/* Set what the group of balancers says about a backend, for farm_decide_outage(). */
 void farm_set_agreed(struct farm_backend *backend, enum group_verdict agreed, struct group_tally tally);
+void farm_set_agreed_passive(struct farm_backend *backend, enum group_verdict agreed, const char *fails_at);
 
 /* The vote of this balancer about a backend, and the name of the backend in messages of the group. */
 enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backend *backend);
@@ -203,11 +209,21 @@ bool farm_backend_is_observed(const struct farm_pool *pool, const struct farm_ba
 /* The entry of the backend in the map `passive_rules`. */
 struct passive_rule farm_passive_rule(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* Puts backends that fail alone down, and lets backends return whose hold time is over and whose probes pass.
- * `histories`: of each backend of the pool; NULL for a backend that is not observed. Returns true if a state will
- * change with the next farm_update_state(). `now` is in ms of any clock, `date` in seconds since the epoch. */
+/* Decides for this balancer which backends fail alone, and which may return: their hold time is over, and their probes
+ * pass. `histories`: of each backend of the pool; NULL for a backend that is not observed. Returns true if it has
+ * decided differently than before. `now` is in ms of any clock, `date` in seconds since the epoch. */
 bool farm_decide_passive(
 	struct farm_pool *pool, struct passive_history *const histories[], uint64_t now, uint32_t date);
+
+/* Puts the backends down that fail for the group of balancers, or without a group for this balancer. Called by
+ * farm_decide_outage(). */
+void farm_conclude_passive(struct farm_pool *pool);
+
+/* Does the backend fail for this balancer? */
+bool farm_backend_fails_here(const struct farm_backend *backend);
+
+/* Why the backend is down by passive health. */
+const char *farm_passive_reason(const struct farm_backend *backend);
 
 /* Ends the failure of a backend: it may return at once. */
 void farm_passive_forget(struct farm_backend *backend);

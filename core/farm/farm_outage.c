@@ -137,7 +137,11 @@ enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backen
 		return GROUP_VOTE_UNKNOWN;
 	if (pool->config->probe.type != PROBE_NONE && backend->own_health != HEALTH_UP)
 		return GROUP_VOTE_UNKNOWN;
-	return GROUP_VOTE_UP;
+	if (!farm_backend_is_observed(pool, backend))
+		return GROUP_VOTE_UP;
+	if (farm_backend_fails_here(backend))
+		return GROUP_VOTE_FAILS;
+	return backend->passive_works ? GROUP_VOTE_WORKS : GROUP_VOTE_UP;
 }
 
 static void explain_agreed(struct farm_backend *backend)
@@ -209,6 +213,7 @@ void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_
 			neighbour_decides_at(pool, backend) < pool->next)
 			pool->next = neighbour_decides_at(pool, backend);
 	}
+	farm_conclude_passive(pool);
 	free(members);
 }
 
@@ -230,6 +235,9 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->own_health = before->own_health;
 	backend->agreed = before->agreed;
 	backend->tally = before->tally;
+	backend->agreed_passive = before->agreed_passive;
+	memcpy(backend->fails_at, before->fails_at, sizeof(backend->fails_at));
+	backend->passive_works = before->passive_works;
 	backend->dead = before->dead;
 	backend->probed = before->probed;
 	backend->silent = before->silent;

@@ -83,10 +83,10 @@ static enum backend_state backend_state(
 		return STATE_DOWN;
 	if (pool->config->probe.type != PROBE_NONE && backend->record.health != HEALTH_UP)
 		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
+	if (backend->passive_down)
+		return STATE_DOWN;
 	if (is_held(backend))
 		return STATE_SUSPECTED;
-	if (backend->record.passive_cause)
-		return STATE_DOWN;
 	return backend->record.weight ? STATE_UP : STATE_IDLE;
 }
 
@@ -220,9 +220,10 @@ bool farm_backend_is_enabled(const struct farm_backend *backend)
 bool farm_backend_is_failing(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct backend_record *record = &backend->record;
-	bool dead = backend->silent || (pool->config->probe.type != PROBE_NONE && record->health != HEALTH_UP);
+	bool dead = backend->dead || (backend->silent && !is_held(backend)) ||
+		    (pool->config->probe.type != PROBE_NONE && record->health != HEALTH_UP);
 
-	return farm_backend_exists(backend) && record->state == STATE_DOWN && record->passive_cause && !dead;
+	return farm_backend_exists(backend) && record->state == STATE_DOWN && backend->passive_down && !dead;
 }
 
 /* Is the missing response the only problem of the backend? The balancer can then still send packets to it. */
@@ -377,13 +378,12 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 			return route->reason;
 		/* fall through */
 	case STATE_DOWN:
+		if (farm_backend_is_failing(pool, backend))
+			return farm_passive_reason(backend);
 		if (backend->agreed_reason[0])
 			return backend->agreed_reason;
 		if (backend->silent)
 			return "sends no heartbeats";
-		if (farm_backend_is_failing(pool, backend))
-			return backend->passive_reason[0] ? backend->passive_reason
-							  : passive_cause_text(backend->record.passive_cause);
 		if (backend->probe_trouble[0])
 			return backend->probe_trouble;
 		return backend->probe_reason[0] ? backend->probe_reason : "failed its probes";

@@ -370,8 +370,10 @@ static struct group_tally count_votes(const struct group *group, const struct gr
 		if (!group_member_counts(group_member_at(group, i)))
 			continue;
 		tally.unknown += is_blind || vote == GROUP_VOTE_UNKNOWN;
-		tally.up += !is_blind && vote == GROUP_VOTE_UP;
+		tally.up += !is_blind && group_vote_is_up(vote);
 		tally.down += !is_blind && vote == GROUP_VOTE_DOWN;
+		tally.works += !is_blind && vote == GROUP_VOTE_WORKS;
+		tally.fails += !is_blind && vote == GROUP_VOTE_FAILS;
 	}
 	return tally;
 }
@@ -392,6 +394,19 @@ enum group_verdict group_verdict(
 	if (group->settings.agree == AGREE_ANY)
 		return tally->down ? GROUP_DOWN : GROUP_UP;
 	return tally->down > tally->up ? GROUP_DOWN : GROUP_UP;
+}
+
+enum group_verdict group_passive_verdict(const struct group *group, const struct group_tally *tally, uint64_t now)
+{
+	enum group_state state = group_state(group, now);
+
+	if (state == GROUP_ALONE || group->settings.agree == AGREE_OWN)
+		return GROUP_OWN;
+	if (state != GROUP_AGREEING)
+		return GROUP_KEEP;
+	if (group->settings.agree == AGREE_ANY)
+		return tally->fails ? GROUP_DOWN : GROUP_UP;
+	return tally->fails > tally->works ? GROUP_DOWN : GROUP_UP;
 }
 
 bool group_is_blind(const struct group *group)

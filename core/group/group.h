@@ -99,11 +99,16 @@ enum group_state group_state(const struct group *group, uint64_t now);
 /* The votes that count for a backend. */
 struct group_tally {
 	size_t up, down, unknown;
+	size_t works, fails; /* those for up that also judge its responses */
 };
 
 /* What the group says about a backend, and with GROUP_UP or GROUP_DOWN the votes. */
 enum group_verdict group_verdict(
 	const struct group *group, const struct group_key *key, uint64_t now, struct group_tally *tally);
+
+/* The same about the responses of the backend to clients, from the votes of group_verdict(). GROUP_DOWN: it fails.
+ * Members that cannot judge do not count; if none can, it does not fail. */
+enum group_verdict group_passive_verdict(const struct group *group, const struct group_tally *tally, uint64_t now);
 
 /* May this member send new calls of migrating slots to their new owners? The others learn of the calls by messages. */
 enum group_placement {

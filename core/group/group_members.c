@@ -74,7 +74,7 @@ static void set_vote(struct members *members, size_t place, const struct group_k
 
 	if (!ballot)
 		return;
-	up = (vote == GROUP_VOTE_UP) - (ballot->votes[place] == GROUP_VOTE_UP);
+	up = group_vote_is_up(vote) - group_vote_is_up(ballot->votes[place]);
 	down = (vote == GROUP_VOTE_DOWN) - (ballot->votes[place] == GROUP_VOTE_DOWN);
 	ballot->votes[place] = vote;
 	member->up += up;

@@ -6,6 +6,7 @@
 #include "group_bytes.h"
 
 #define VOTE_SIZE 17
+#define JUDGEMENT_SIZE 1
 #define LINE_SIZE 4
 #define WORD_SIZE 10
 #define WORDS_HEADER_SIZE (HEADER_SIZE + 17)
@@ -15,7 +16,8 @@
 #define SHARED_IN_SYNC 1
 #define SHARED_RESTORED 2
 
-_Static_assert(HEADER_SIZE + 2 + GROUP_VOTES_MAX * VOTE_SIZE <= GROUP_MESSAGE_SIZE, "votes fit into a message");
+_Static_assert(HEADER_SIZE + 2 + GROUP_VOTES_MAX * (VOTE_SIZE + JUDGEMENT_SIZE) <= GROUP_MESSAGE_SIZE,
+	"votes fit into a message");
 _Static_assert(WORDS_HEADER_SIZE + 2 + GROUP_WORDS_MAX * WORD_SIZE <= GROUP_MESSAGE_SIZE, "words fit into a message");
 _Static_assert(MIGRATING_HEADER_SIZE + 2 + GROUP_WORDS_MAX * WORD_SIZE <= GROUP_MESSAGE_SIZE,
 	"migrating slots fit into a message");
@@ -29,6 +31,18 @@ uint64_t group_hash(uint64_t hash, const void *bytes, size_t length)
 	for (size_t i = 0; i < length; i++)
 		hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
 	return hash;
+}
+
+/* What the responses of a backend show, in a message. */
+enum judgement {
+	JUDGEMENT_NONE,
+	JUDGEMENT_WORKS,
+	JUDGEMENT_FAILS,
+};
+
+bool group_vote_is_up(enum group_vote vote)
+{
+	return vote == GROUP_VOTE_UP || vote == GROUP_VOTE_WORKS || vote == GROUP_VOTE_FAILS;
 }
 
 /* --- reading */
@@ -166,6 +180,8 @@ int group_message_decode(const uint8_t *bytes, size_t length, struct group_messa
 		break;
 	case GROUP_VOTES:
 		take_values(&input, VOTE_SIZE, out);
+		if ((size_t)(input.end - input.next) >= out->count * JUDGEMENT_SIZE)
+			out->judgements = input.next;
 		break;
 	case GROUP_LINES:
 		take_values(&input, LINE_SIZE, out);
@@ -186,8 +202,13 @@ int group_message_decode(const uint8_t *bytes, size_t length, struct group_messa
 struct group_key group_message_vote(const struct group_message *message, size_t index, enum group_vote *vote)
 {
 	const uint8_t *bytes = message->values + index * VOTE_SIZE;
+	enum judgement judgement = message->judgements ? message->judgements[index] : JUDGEMENT_NONE;
 
-	*vote = bytes[16] < GROUP_VOTE_COUNT ? bytes[16] : GROUP_VOTE_UNKNOWN;
+	*vote = bytes[16] <= GROUP_VOTE_DOWN ? bytes[16] : GROUP_VOTE_UNKNOWN;
+	if (*vote == GROUP_VOTE_UP && judgement == JUDGEMENT_WORKS)
+		*vote = GROUP_VOTE_WORKS;
+	if (*vote == GROUP_VOTE_UP && judgement == JUDGEMENT_FAILS)
+		*vote = GROUP_VOTE_FAILS;
 	return (struct group_key){number_at(bytes, 8), number_at(bytes + 8, 8)};
 }
 
@@ -272,6 +293,25 @@ size_t group_encode_result(
 	return put_bytes(next, bytes, length) - out;
 }
 
+static enum judgement judgement_of(enum group_vote vote)
+{
+	if (vote == GROUP_VOTE_WORKS)
+		return JUDGEMENT_WORKS;
+	return vote == GROUP_VOTE_FAILS ? JUDGEMENT_FAILS : JUDGEMENT_NONE;
+}
+
+/* Behind the votes. Nothing, if there is no judgement. */
+static uint8_t *put_judgements(uint8_t *out, const enum group_vote *votes, size_t count)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++)
+		any |= judgement_of(votes[i]) != JUDGEMENT_NONE;
+	for (size_t i = 0; any && i < count; i++)
+		out = put_number(out, judgement_of(votes[i]), JUDGEMENT_SIZE);
+	return out;
+}
+
 size_t group_encode_votes(const struct group_key *keys, const enum group_vote *votes, size_t count, uint16_t flags,
 	uint8_t out[GROUP_MESSAGE_SIZE])
 {
@@ -280,9 +320,9 @@ size_t group_encode_votes(const struct group_key *keys, const enum group_vote *v
 	for (size_t i = 0; i < count; i++) {
 		next = put_number(next, keys[i].pool, 8);
 		next = put_number(next, keys[i].backend, 8);
-		next = put_number(next, votes[i], 1);
+		next = put_number(next, group_vote_is_up(votes[i]) ? GROUP_VOTE_UP : votes[i], 1);
 	}
-	return next - out;
+	return put_judgements(next, votes, count) - out;
 }
 
 size_t group_encode_lines(const uint32_t *lines, size_t count, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE])

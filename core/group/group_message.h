@@ -45,12 +45,19 @@ enum group_kind {
 #define GROUP_NOTE 16 /* GROUP_SHARED: the state of the sender when the members changed */
 #define GROUP_NONE 32 /* GROUP_MIGRATING: the sender does not know them; it has just started itself */
 
+/* The last two are votes for up, with what the responses of the backend to clients show (core/health/passive.h). In a
+ * message they are a vote for up and a judgement, which earlier releases ignore. */
 enum group_vote {
 	GROUP_VOTE_UNKNOWN,
 	GROUP_VOTE_UP,
 	GROUP_VOTE_DOWN,
+	GROUP_VOTE_WORKS,
+	GROUP_VOTE_FAILS,
 	GROUP_VOTE_COUNT,
 };
+
+/* Is it a vote for up? */
+bool group_vote_is_up(enum group_vote vote);
 
 struct group_hello {
 	uint64_t time;        /* any clock of the sender, ms */
@@ -115,8 +122,9 @@ struct group_message {
 	struct group_shared shared;
 	struct group_change change;
 	struct group_migrating migrating;
-	size_t count;          /* votes, lines or words; bytes of a shared state, a change or a result */
-	const uint8_t *values; /* read with group_message_vote(), group_message_line() and group_message_word() */
+	size_t count;              /* votes, lines or words; bytes of a shared state, a change or a result */
+	const uint8_t *values;     /* read with group_message_vote(), group_message_line() and group_message_word() */
+	const uint8_t *judgements; /* of votes, one byte for each; NULL: none */
 };
 
 /* Do members of this version and this release understand each other? */

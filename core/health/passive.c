@@ -2,6 +2,7 @@
 /* See passive.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "passive.h"
 
 /* --- One backend */
@@ -34,6 +35,14 @@ static void begin(struct passive_history *history, const struct passive_totals *
 		for (size_t i = 0; i < PASSIVE_MARKS; i++)
 			history->of[method].marks[i] = mark_of(totals, method, now);
 	}
+}
+
+void passive_begin_anew(struct passive_history *history, uint64_t now)
+{
+	const struct passive_totals totals = history->totals;
+
+	if (history->begun)
+		begin(history, &totals, now);
 }
 
 /* Returns the last mark before the window, or the oldest one. */
@@ -260,12 +269,12 @@ static bool stands_out(
 	return member->cause == PASSIVE_UNANSWERED || own->failures * finals >= 2 * failures * own->finals;
 }
 
-/* Can one more backend go down? */
-static bool has_spare(const struct pool_view *view, unsigned int min_alive)
+/* Can one more backend of a priority go down? `standby`: backends of later priorities that can take its calls. */
+static bool has_spare(size_t serving, size_t down, size_t standby, unsigned int min_alive)
 {
-	if (view->serving == 1)
-		return view->standby;
-	return reaches(view->serving - 1, view->serving + view->down, min_alive);
+	if (serving == 1)
+		return standby;
+	return reaches(serving - 1, serving + down, min_alive);
 }
 
 void passive_decide(struct passive_member *members, size_t count, const struct config_passive *config,
@@ -278,11 +287,72 @@ void passive_decide(struct passive_member *members, size_t count, const struct c
 	view = view_of(members, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!members[i].cause || view.of[members[i].method].working < view.failing ||
-			!stands_out(&members[i], &view, config) || !has_spare(&view, min_alive))
+			!stands_out(&members[i], &view, config) ||
+			!has_spare(view.serving, view.down, view.standby, min_alive))
 			continue;
 		members[i].fails_alone = true;
 		view.serving--;
 		view.down++;
+	}
+}
+
+bool passive_works(const struct passive_history *history, const struct config_passive *config, uint64_t now)
+{
+	bool any = false;
+
+	for (int method = 0; method < PASSIVE_METHODS; method++) {
+		const struct passive_series *series = &history->of[method];
+
+		if (series->finals && reaches(series->failures, series->finals, config->share))
+			return false;
+		any |= series->finals;
+	}
+	return any && !(history->silent_from && now - history->silent_from >= config->window);
+}
+
+/* --- The pool, for a group of balancers */
+
+static int compare_candidates(const void *a, const void *b)
+{
+	const struct passive_candidate *left = a, *right = b;
+
+	if (left->priority != right->priority)
+		return left->priority < right->priority ? -1 : 1;
+	return (left->key > right->key) - (left->key < right->key);
+}
+
+/* The backends of one priority. Returns the number of those that work. */
+static size_t agree_priority(struct passive_candidate *list, size_t count, size_t standby, unsigned int min_alive)
+{
+	size_t serving = 0, down, working = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		serving += list[i].up;
+		working += list[i].up && !list[i].fails;
+	}
+	down = count - serving;
+	for (size_t i = 0; i < count; i++) {
+		list[i].goes_down = list[i].up && list[i].fails && has_spare(serving, down, standby, min_alive);
+		serving -= list[i].goes_down;
+		down += list[i].goes_down;
+	}
+	return working;
+}
+
+/* From the last priority to the first, because a backend that fails is no standby for those before. */
+void passive_agree(struct passive_candidate *list, size_t count, unsigned int min_alive)
+{
+	size_t end = count, standby = 0;
+
+	if (count)
+		qsort(list, count, sizeof(*list), compare_candidates);
+	while (end) {
+		size_t first = end - 1;
+
+		while (first && list[first - 1].priority == list[end - 1].priority)
+			first--;
+		standby += agree_priority(&list[first], end - first, standby, min_alive);
+		end = first;
 	}
 }
 
@@ -340,6 +410,7 @@ const char *passive_cause_text(enum passive_cause cause)
 		[PASSIVE_RUN] = "responses in a row failed",
 		[PASSIVE_SHARE] = "too many responses failed",
 		[PASSIVE_UNANSWERED] = "does not respond to INVITEs",
+		[PASSIVE_GROUP] = "fails at other balancers of the group",
 	};
 
 	return texts[cause];
@@ -352,6 +423,7 @@ const char *passive_cause_name(enum passive_cause cause)
 		[PASSIVE_RUN] = "run",
 		[PASSIVE_SHARE] = "share",
 		[PASSIVE_UNANSWERED] = "unanswered",
+		[PASSIVE_GROUP] = "group",
 	};
 
 	return names[cause];

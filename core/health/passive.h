@@ -54,6 +54,9 @@ struct passive_history {
 void passive_sample(struct passive_history *history, const struct passive_totals *totals,
 	const struct config_passive *config, uint64_t now);
 
+/* Forgets all responses up to the last sample. */
+void passive_begin_anew(struct passive_history *history, uint64_t now);
+
 enum passive_role {
 	PASSIVE_ABSENT,  /* the operator does not let it take new calls */
 	PASSIVE_SERVES,  /* takes new calls */
@@ -73,6 +76,23 @@ struct passive_member {
 /* Sets the results of all members. `min_alive` in per cent. */
 void passive_decide(struct passive_member *members, size_t count, const struct config_passive *config,
 	unsigned int min_alive, uint64_t now);
+
+/* Do its responses in the window show that a backend that serves and does not fail works? */
+bool passive_works(const struct passive_history *history, const struct config_passive *config, uint64_t now);
+
+/* A backend that the operator lets take new calls, for a decision of all balancers of a group. */
+struct passive_candidate {
+	size_t index;          /* in: any number of the caller */
+	unsigned int priority; /* in */
+	uint64_t key;          /* in: equal at all balancers */
+	bool up;               /* in: it passes its probes */
+	bool fails;            /* in: its responses show that it fails */
+	bool goes_down;        /* out: it fails, and others can take its calls */
+};
+
+/* Decides about all backends of a pool, and sorts them. Depends on nothing but the list, so that all balancers decide
+ * the same. */
+void passive_agree(struct passive_candidate *list, size_t count, unsigned int min_alive);
 
 /* Has the backend failed for a whole window without going down? */
 bool passive_is_tolerated(const struct passive_member *member, const struct config_passive *config, uint64_t now);

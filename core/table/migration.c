@@ -135,23 +135,34 @@ static bool contains(const uint64_t *set, uint32_t slot)
 	return set[slot / 64] >> slot % 64 & 1;
 }
 
+/* The slot waits only for the group, from `since` on. Returns when it moves anyway. */
+static uint64_t wait_for_group(
+	struct migration *migration, uint32_t slot, uint64_t since, uint64_t patience, uint64_t now)
+{
+	struct progress *progress = &migration->progress[slot];
+
+	if (!progress->waits)
+		progress->waits = since;
+	migration->waits.waiting += now < progress->waits + patience;
+	migration->waits.overdue += now >= progress->waits + patience;
+	return progress->waits + patience;
+}
+
 /* When the slot may move, although its owner is alive. After a second change, a slot that has moved before waits for
  * the group from now on, because it needs no further recording. */
 static uint64_t move_time(struct migration *migration, uint32_t slot, const struct migration_rules *rules, uint64_t now)
 {
 	bool failing = rules->failing && rules->failing[migration->owners->ids[slot]];
-	struct progress *progress = &migration->progress[slot];
+	const struct progress *progress = &migration->progress[slot];
 	uint64_t recorded = progress->recorded + rules->record_time;
 
-	if (failing)
+	if (failing && (!rules->begun || contains(rules->begun, slot)))
 		return 0;
+	if (failing)
+		return wait_for_group(migration, slot, now, rules->failing_patience, now);
 	if (now < recorded || !rules->group || !contains(rules->group->recording, slot))
 		return recorded;
-	if (!progress->waits)
-		progress->waits = progress->moved ? now : recorded;
-	migration->waits.waiting += now < progress->waits + rules->patience;
-	migration->waits.overdue += now >= progress->waits + rules->patience;
-	return progress->waits + rules->patience;
+	return wait_for_group(migration, slot, progress->moved ? now : recorded, rules->patience, now);
 }
 
 /* The moving phase of the slot is over. Ends the migration, unless calls are still at other backends, or a different

@@ -27,8 +27,11 @@ struct migration_rules {
 	 * beyond drain_timeout, for these calls only. NULL: false for all slots. */
 	const bool *held;
 	/* By id: true if new calls must leave the backend at once. Its slots move without a recording phase; it stays
-	 * their previous owner. NULL: false for all backends. */
+	 * their previous owner. NULL: false for all backends. In a group, such a slot waits for `failing_patience`
+	 * until it migrates at all members: a member then tracks the calls that begin at others. */
 	const bool *failing;
+	const uint64_t *begun; /* the slots that migrate at all members; NULL: no group */
+	uint64_t failing_patience;
 	/* The phases of the same slots at the members of a group of balancers, as all members know them. A slot moves
 	 * and ends only when no member has it in the set of this phase. After it has waited for `patience`, a slot
 	 * moves anyway. NULL: no group. */

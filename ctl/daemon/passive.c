@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "core/base/memory.h"
+#include "ctl/daemon/group/group_watch.h"
 #include "ctl/maps/clock.h"
 #include "log.h"
 #include "passive.h"
@@ -74,14 +75,35 @@ static struct passive_history *sample(struct passive_watch *watch, const struct 
 
 /* --- the log */
 
-static void log_backend(const struct farm_backend *backend, enum passive_cause before, uint32_t date)
+/* In a group, the decision is logged as a change of the backend's state. */
+static void log_vote(const struct farm_backend *backend, uint32_t date)
+{
+	const struct backend_record *record = &backend->record;
+
+	if (farm_backend_fails_here(backend))
+		log_event(LOG_WARNING,
+			LOG_FIELDS({"event", "passive_vote"}, {"pool", record->pool}, {"backend", record->name},
+				{"cause", passive_cause_name(record->passive_cause)}),
+			"backend %s/%s fails at this balancer: %s (passive health); it votes so in its group for %u s",
+			record->pool, record->name, backend->passive_reason, record->passive_until - date);
+	else
+		log_event(LOG_INFO,
+			LOG_FIELDS({"event", "passive_vote_end"}, {"pool", record->pool}, {"backend", record->name}),
+			"backend %s/%s no longer fails at this balancer (passive health)", record->pool, record->name);
+}
+
+static void log_backend(const struct farm_backend *backend, bool failed, uint32_t date)
 {
 	const struct backend_record *record = &backend->record;
 	char hold[16];
 
-	if (record->passive_cause == before)
+	if (farm_backend_fails_here(backend) == failed)
 		return;
-	if (!record->passive_cause) {
+	if (backend->agreed_passive != GROUP_OWN) {
+		log_vote(backend, date);
+		return;
+	}
+	if (failed) {
 		log_event(LOG_INFO,
 			LOG_FIELDS({"event", "passive_return"}, {"pool", record->pool}, {"backend", record->name}),
 			"backend %s/%s may take new calls again (passive health)", record->pool, record->name);
@@ -114,28 +136,28 @@ static void log_pool(const struct farm_pool *pool, size_t before)
 static bool decide(struct passive_watch *watch, struct daemon *daemon, struct farm_pool *pool, uint64_t now)
 {
 	struct passive_history **histories = allocate(pool->count, sizeof(struct passive_history *));
-	uint8_t *before = allocate(pool->count, sizeof(*before));
+	bool *failed = allocate(pool->count, sizeof(*failed));
 	size_t tolerated = pool->tolerated;
 	uint32_t date = time(NULL);
 	bool changed;
 
 	for (size_t i = 0; i < pool->count; i++) {
 		histories[i] = sample(watch, daemon, pool, &pool->backends[i], now);
-		before[i] = pool->backends[i].record.passive_cause;
+		failed[i] = farm_backend_fails_here(&pool->backends[i]);
 	}
 	changed = farm_decide_passive(pool, histories, now, date);
 	for (size_t i = 0; i < pool->count; i++)
-		log_backend(&pool->backends[i], before[i], date);
+		log_backend(&pool->backends[i], failed[i], date);
 	log_pool(pool, tolerated);
 	free(histories);
-	free(before);
+	free(failed);
 	return changed;
 }
 
 void passive_watch_sample(struct passive_watch *watch, struct daemon *daemon)
 {
 	uint64_t now = clock_msec();
-	bool changed = false;
+	bool changed = false, any = false;
 
 	if (daemon->using_next_maps)
 		return;
@@ -143,10 +165,14 @@ void passive_watch_sample(struct passive_watch *watch, struct daemon *daemon)
 		forget_all(watch);
 	watch->maps = maps_id(daemon->maps);
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
-		if (daemon->farm->pools[i].config->passive.is_set)
-			changed |= decide(watch, daemon, &daemon->farm->pools[i], now);
+		if (!daemon->farm->pools[i].config->passive.is_set)
+			continue;
+		any = true;
+		changed |= decide(watch, daemon, &daemon->farm->pools[i], now);
 		worker_yield(daemon->worker);
 	}
+	if (any)
+		group_watch_vote(daemon->group_watch, daemon->farm);
 	if (changed)
 		daemon_on_changed(daemon);
 }

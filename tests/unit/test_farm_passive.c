@@ -290,3 +290,149 @@ Test(farm_passive, tolerated_failures_have_a_text)
 	cr_expect_eq(pool()->tolerated, 3);
 	cr_expect(strstr(farm_passive_text(pool(), text), "3 backends"), "%s", text);
 }
+
+/* --- in a group of balancers */
+
+static void agree(const char *name, enum group_verdict verdict, const char *fails_at)
+{
+	for (size_t i = 0; i < pool()->count; i++)
+		if (pool()->backends[i].agreed == GROUP_OWN) {
+			farm_set_agreed(&pool()->backends[i], GROUP_UP, (struct group_tally){.up = 3});
+			farm_set_agreed_passive(&pool()->backends[i], GROUP_UP, "");
+		}
+	farm_set_agreed_passive(world_backend(&world, name), verdict, fails_at);
+	world_update_states(&world);
+}
+
+Test(farm_passive, a_group_decides_for_a_balancer_that_has_seen_no_failure)
+{
+	struct farm_backend *px1;
+	uint32_t own, moved;
+
+	start(NAT_POOL(PROBED, ALL3));
+	px1 = world_backend(&world, "px1");
+	own = world_slots_of(&world, px1->id);
+	agree("px1", GROUP_DOWN, "fails at lb1, lb2");
+	cr_expect_eq(px1->record.state, STATE_DOWN);
+	cr_expect_str_eq(reason_of("px1"), "fails at lb1, lb2");
+	cr_expect(farm_backend_is_failing(pool(), px1), "its calls stay");
+	cr_expect_eq(farm_vote(pool(), px1), GROUP_VOTE_UP, "it has no opinion of its own");
+	world_reconcile(&world, &moved);
+	cr_expect_eq(moved, own);
+	cr_expect_not(wait_second(), "it has no hold time");
+	cr_expect_eq(px1->record.state, STATE_DOWN);
+	agree("px1", GROUP_UP, "");
+	cr_expect_eq(px1->record.state, STATE_UP);
+	cr_expect_eq(px1->record.passive_cause, PASSIVE_NONE);
+}
+
+Test(farm_passive, a_failure_at_one_balancer_is_only_its_vote)
+{
+	struct farm_backend *px1;
+
+	start(NAT_POOL(PROBED, ALL3));
+	px1 = world_backend(&world, "px1");
+	agree("px1", GROUP_UP, "");
+	let_px1_fail();
+	cr_expect_eq(px1->record.state, STATE_UP);
+	cr_expect_eq(farm_vote(pool(), px1), GROUP_VOTE_FAILS);
+	cr_expect_eq(farm_vote(pool(), world_backend(&world, "px2")), GROUP_VOTE_WORKS);
+	for (int i = 0; i < 9; i++)
+		cr_assert_not(wait_second(), "its hold time: %d s", i + 1);
+	cr_expect_eq(farm_vote(pool(), px1), GROUP_VOTE_FAILS);
+	cr_expect(wait_second());
+	cr_expect_eq(farm_vote(pool(), px1), GROUP_VOTE_UP, "no responses since");
+	cr_expect_eq(farm_vote(pool(), world_backend(&world, "px2")), GROUP_VOTE_UP, "none in the window");
+}
+
+Test(farm_passive, few_failures_are_no_opinion)
+{
+	struct passive_totals totals[3] = {};
+
+	start(NAT_POOL(PROBED, ALL3));
+	decide(totals);
+	totals[0] = (struct passive_totals){.state.of = {{4, 2, 2, 0}}};
+	totals[1] = (struct passive_totals){.state.of = {{5, 2, 2, 0}}};
+	decide(totals);
+	cr_expect_eq(farm_vote(pool(), world_backend(&world, "px1")), GROUP_VOTE_UP);
+	cr_expect_eq(farm_vote(pool(), world_backend(&world, "px2")), GROUP_VOTE_WORKS);
+	cr_expect_eq(farm_vote(pool(), world_backend(&world, "px3")), GROUP_VOTE_UP);
+}
+
+Test(farm_passive, the_last_decision_stays_without_the_group_and_over_a_restart)
+{
+	const char *text = NAT_POOL(PROBED, ALL3);
+
+	start(text);
+	let_px1_fail();
+	agree("px1", GROUP_UP, "");
+	agree("px2", GROUP_DOWN, "fails at lb2");
+	world_reconcile(&world, NULL);
+	world_load(&world, text, FARM_RESTART);
+	for (size_t i = 0; i < pool()->count; i++) {
+		farm_set_agreed(&pool()->backends[i], GROUP_KEEP, (struct group_tally){0});
+		farm_set_agreed_passive(&pool()->backends[i], GROUP_KEEP, "");
+	}
+	world_reconcile(&world, NULL);
+	cr_expect_eq(world_backend(&world, "px1")->record.state, STATE_UP, "the group had said so");
+	cr_expect_eq(world_backend(&world, "px2")->record.state, STATE_DOWN);
+	cr_expect_str_eq(reason_of("px2"), "fails at other balancers of the group");
+	for (size_t i = 0; i < pool()->count; i++) {
+		farm_set_agreed(&pool()->backends[i], GROUP_OWN, (struct group_tally){0});
+		farm_set_agreed_passive(&pool()->backends[i], GROUP_OWN, "");
+	}
+	world_update_states(&world);
+	cr_expect_eq(world_backend(&world, "px1")->record.state, STATE_DOWN, "alone, the own judgement applies");
+	cr_expect_eq(world_backend(&world, "px2")->record.state, STATE_UP);
+}
+
+Test(farm_passive, min_alive_holds_for_the_decision_of_a_group)
+{
+	start(NAT_POOL(PROBED "min_alive: 60, ", ALL3));
+	agree("px1", GROUP_DOWN, "fails at lb1");
+	agree("px2", GROUP_DOWN, "fails at lb2");
+	cr_expect_eq((world_backend(&world, "px1")->record.state == STATE_DOWN) +
+			     (world_backend(&world, "px2")->record.state == STATE_DOWN),
+		1);
+}
+
+Test(farm_passive, in_a_group_a_failing_backend_that_is_suspected_here_loses_its_slots_too)
+{
+	struct farm_backend *px1;
+
+	start(NAT_POOL(PROBED, ALL3));
+	px1 = world_backend(&world, "px1");
+	agree("px1", GROUP_DOWN, "fails at lb1");
+	px1->outage.down = true;
+	px1->record.health = HEALTH_UP;
+	farm_update_state(world.farm, pool(), px1, 1);
+	cr_expect_eq(px1->record.state, STATE_DOWN);
+	cr_expect(farm_backend_is_failing(pool(), px1), "its calls stay");
+}
+
+/* A member of a group may take it down before the others have seen enough failures. */
+Test(farm_passive, failures_before_an_operator_takes_it_back_do_not_count)
+{
+	struct passive_totals totals[3] = {};
+	char error[FARM_ERROR_SIZE];
+
+	start(NAT_POOL(PROBED, ALL3));
+	decide(totals);
+	totals[0] = (struct passive_totals){.state.of = {{3, 3, 3, 0}}};
+	cr_assert_not(decide(totals), "no other backend works");
+	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error), 0);
+	totals[1] = totals[2] = (struct passive_totals){.state.of = {{1, 0, 0, 0}}};
+	cr_assert_not(decide(totals));
+	cr_expect_eq(world_backend(&world, "px1")->record.state, STATE_UP);
+}
+
+Test(farm_passive, an_operator_takes_it_back_in_a_group)
+{
+	char error[FARM_ERROR_SIZE];
+
+	start(NAT_POOL(PROBED, ALL3));
+	agree("px1", GROUP_DOWN, "fails at lb1");
+	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error), 0);
+	world_update_states(&world);
+	cr_expect_eq(world_backend(&world, "px1")->record.state, STATE_UP, "also in a preview");
+}

@@ -19,29 +19,33 @@ static bool takes_part(const struct node *node, unsigned int part)
 	return node->group && !node->stopped && node->part == part;
 }
 
-static size_t count_votes(const struct node *node, size_t pool, enum group_vote vote)
+static bool sees_any(const struct node *node, size_t pool)
 {
-	size_t count = 0;
-
 	for (size_t i = 0; i < BACKENDS; i++)
-		count += node->votes[pool][i] == vote;
-	return count;
+		if (node->votes[pool][i] != GROUP_VOTE_UNKNOWN && node->votes[pool][i] != GROUP_VOTE_DOWN)
+			return true;
+	return false;
 }
 
-static enum group_verdict expected(const struct group_world *world, unsigned int part, size_t pool, size_t backend)
+/* The votes about a backend, by enum group_vote. */
+static void count_expected(
+	const struct group_world *world, unsigned int part, size_t pool, size_t backend, size_t out[GROUP_VOTE_COUNT])
 {
-	size_t up = 0, down = 0, seeing = 0;
+	bool seen = false;
 
+	memset(out, 0, GROUP_VOTE_COUNT * sizeof(*out));
 	for (size_t i = 0; i < world->count; i++)
-		seeing += takes_part(&world->nodes[i], part) && count_votes(&world->nodes[i], pool, GROUP_VOTE_UP);
-	for (size_t i = 0; i < world->count; i++) {
-		const struct node *node = &world->nodes[i];
+		seen |= takes_part(&world->nodes[i], part) && sees_any(&world->nodes[i], pool);
+	for (size_t i = 0; i < world->count; i++)
+		if (takes_part(&world->nodes[i], part) && (!seen || sees_any(&world->nodes[i], pool)))
+			out[world->nodes[i].votes[pool][backend]]++;
+}
 
-		if (!takes_part(node, part) || (seeing && !count_votes(node, pool, GROUP_VOTE_UP)))
-			continue;
-		up += node->votes[pool][backend] == GROUP_VOTE_UP;
-		down += node->votes[pool][backend] == GROUP_VOTE_DOWN;
-	}
+static enum group_verdict expected(const struct group_world *world, const size_t votes[GROUP_VOTE_COUNT])
+{
+	size_t up = votes[GROUP_VOTE_UP] + votes[GROUP_VOTE_WORKS] + votes[GROUP_VOTE_FAILS];
+	size_t down = votes[GROUP_VOTE_DOWN];
+
 	if (world->agree == AGREE_OWN)
 		return GROUP_OWN;
 	if (!up && !down)
@@ -49,6 +53,15 @@ static enum group_verdict expected(const struct group_world *world, unsigned int
 	if (world->agree == AGREE_ANY)
 		return down ? GROUP_DOWN : GROUP_UP;
 	return down > up ? GROUP_DOWN : GROUP_UP;
+}
+
+static enum group_verdict expected_passive(const struct group_world *world, const size_t votes[GROUP_VOTE_COUNT])
+{
+	if (world->agree == AGREE_OWN)
+		return GROUP_OWN;
+	if (world->agree == AGREE_ANY)
+		return votes[GROUP_VOTE_FAILS] ? GROUP_DOWN : GROUP_UP;
+	return votes[GROUP_VOTE_FAILS] > votes[GROUP_VOTE_WORKS] ? GROUP_DOWN : GROUP_UP;
 }
 
 static void check_settled(struct group_world *world)
@@ -66,11 +79,16 @@ static void check_settled(struct group_world *world)
 		for (size_t pool = 0; pool < POOLS; pool++)
 			for (size_t backend = 0; backend < BACKENDS; backend++) {
 				struct group_key key = key_of(pool, backend);
+				size_t votes[GROUP_VOTE_COUNT];
 				struct group_tally tally;
 
+				count_expected(world, node->part, pool, backend, votes);
 				cr_assert_eq(group_verdict(node->group, &key, node->now, &tally),
-					quorate ? expected(world, node->part, pool, backend) : GROUP_OWN,
+					quorate ? expected(world, votes) : GROUP_OWN,
 					"member %zu, pool %zu, backend %zu", i, pool, backend);
+				cr_assert_eq(group_passive_verdict(node->group, &tally, node->now),
+					quorate ? expected_passive(world, votes) : GROUP_OWN,
+					"passive: member %zu, pool %zu, backend %zu", i, pool, backend);
 			}
 	}
 }
@@ -140,6 +158,8 @@ static void begin_with(struct group_world *world, enum config_agree agree, const
 		node_vote(&world->nodes[i], 0, 0,
 			votes[i] == 'u'   ? GROUP_VOTE_UP
 			: votes[i] == 'd' ? GROUP_VOTE_DOWN
+			: votes[i] == 'w' ? GROUP_VOTE_WORKS
+			: votes[i] == 'f' ? GROUP_VOTE_FAILS
 					  : 0);
 		node_vote(&world->nodes[i], 0, 1, GROUP_VOTE_UP);
 	}
@@ -181,6 +201,69 @@ Test(group, votes_decide)
 			cr_expect_eq(verdict(&world, j), rows[i].verdict, "%s", rows[i].votes);
 		group_world_end(&world);
 	}
+}
+
+Test(group, votes_about_responses_decide)
+{
+	static const struct {
+		const char *votes;
+		enum config_agree agree;
+		enum group_verdict passive, verdict;
+	} rows[] = {
+		{"fff", AGREE_MAJORITY, GROUP_DOWN, GROUP_UP},
+		{"ffw", AGREE_MAJORITY, GROUP_DOWN, GROUP_UP},
+		{"fww", AGREE_MAJORITY, GROUP_UP, GROUP_UP},
+		{"fw", AGREE_MAJORITY, GROUP_UP, GROUP_UP},
+		{"fuu", AGREE_MAJORITY, GROUP_DOWN, GROUP_UP},
+		{"f--", AGREE_MAJORITY, GROUP_DOWN, GROUP_UP},
+		{"uuu", AGREE_MAJORITY, GROUP_UP, GROUP_UP},
+		{"---", AGREE_MAJORITY, GROUP_UP, GROUP_KEEP},
+		{"fdd", AGREE_MAJORITY, GROUP_DOWN, GROUP_DOWN},
+		{"fwww", AGREE_ANY, GROUP_DOWN, GROUP_UP},
+		{"wwu", AGREE_ANY, GROUP_UP, GROUP_UP},
+		{"fff", AGREE_OWN, GROUP_OWN, GROUP_OWN},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct group_world world;
+
+		begin_with(&world, rows[i].agree, rows[i].votes);
+		for (size_t j = 0; j < world.count; j++) {
+			struct group_key key = key_of(0, 0);
+			struct group_tally tally;
+			const struct node *node = &world.nodes[j];
+
+			cr_expect_eq(group_verdict(node->group, &key, node->now, &tally), rows[i].verdict, "%s",
+				rows[i].votes);
+			cr_expect_eq(group_passive_verdict(node->group, &tally, node->now), rows[i].passive, "%s",
+				rows[i].votes);
+		}
+		group_world_end(&world);
+	}
+}
+
+/* What a release without judgements does with the votes of this one, and the reverse. */
+Test(group, judgements_are_behind_the_votes)
+{
+	const struct group_key keys[] = {key_of(0, 0), key_of(0, 1), key_of(0, 2)};
+	const enum group_vote votes[] = {GROUP_VOTE_FAILS, GROUP_VOTE_DOWN, GROUP_VOTE_WORKS}, plain = GROUP_VOTE_UP;
+	const size_t votes_end = 8 + 2 + COUNT(votes) * 17;
+	uint8_t bytes[GROUP_MESSAGE_SIZE];
+	size_t length = group_encode_votes(keys, votes, COUNT(votes), 0, bytes);
+	struct group_message message;
+	enum group_vote vote;
+
+	cr_assert_eq(length, votes_end + COUNT(votes));
+	cr_expect_eq(bytes[8 + 2 + 16], GROUP_VOTE_UP, "an earlier release reads a vote for up");
+	cr_assert_eq(group_message_decode(bytes, length, &message), 0);
+	for (size_t i = 0; i < COUNT(votes); i++) {
+		group_message_vote(&message, i, &vote);
+		cr_expect_eq(vote, votes[i]);
+	}
+	cr_assert_eq(group_message_decode(bytes, votes_end, &message), 0, "a message of an earlier release");
+	group_message_vote(&message, 0, &vote);
+	cr_expect_eq(vote, GROUP_VOTE_UP);
+	cr_expect_eq(group_encode_votes(keys, &plain, 1, 0, bytes), 8 + 2 + 17, "no judgement costs nothing");
 }
 
 Test(group, a_member_to_which_no_backend_responds_does_not_count)

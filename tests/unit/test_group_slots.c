@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The phases of migrations in a group. Random histories: operators change the wanted owners, members start, die, stop,
- * and separate; some have a different file. When a member moves a slot, all members that count have recorded it. */
+ * and separate; some have a different file; a backend fails. When a member moves a slot, all members that count have
+ * recorded it, or migrate it if its owner fails. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define RECORD_TIME 1500
 #define DRAIN_TIMEOUT 3000
 #define PATIENCE 4000
+#define FAILING_PATIENCE 3000
 #define STAMPS 65536
 #define KIND_CHANGE 200
 
@@ -31,6 +33,7 @@ struct change {
 	uint8_t header[8];
 	uint32_t version;
 	uint16_t wanted[SLOTS];
+	uint16_t failing; /* a backend; 0: none */
 };
 
 /* The daemon of a member. */
@@ -45,7 +48,7 @@ struct model {
 
 static struct model models[NODES];
 static uint64_t gates[STAMPS]; /* hash of the phases at all members, by stamp; 0: none */
-static unsigned int changes, moves, overdue;
+static unsigned int changes, moves, failing_moves, overdue;
 
 static struct model *model_of(const struct node *node)
 {
@@ -95,17 +98,21 @@ static const struct mark *mark_at(const struct model *model, uint64_t stamp)
 }
 
 /* A member that does not agree uses its own clock, and the others do not know it yet. */
-static bool may_move(const struct mark *mark, int slot, uint16_t wanted)
+static bool may_move(const struct mark *mark, int slot, uint16_t wanted, bool failing)
 {
-	return !mark->agreeing || mark->owners[slot] == wanted || (mark->migrating & ~mark->recording & BIT(slot));
+	uint8_t recording = failing ? 0 : mark->recording;
+
+	return !mark->agreeing || mark->owners[slot] == wanted || (mark->migrating & ~recording & BIT(slot));
 }
 
 /* The member has moved a slot: checks all members that count. */
-static void check_move(const struct node *node, const struct model *model, int slot, uint16_t wanted)
+static void check_move(const struct node *node, const struct model *model, int slot, uint16_t before, uint16_t wanted)
 {
+	const bool failing = before == model->change.failing;
 	const struct group_member *member;
 
 	moves++;
+	failing_moves += failing;
 	for (size_t i = 0; (member = group_member_at(node->group, i)); i++) {
 		const struct model *other = &models[member->id.node - 1];
 		const struct node *peer = &node->world->nodes[member->id.node - 1];
@@ -113,7 +120,7 @@ static void check_move(const struct node *node, const struct model *model, int s
 		if (!group_member_counts(member) || other == model || !peer->group || peer->id.pid != member->id.pid ||
 			peer->part != node->part)
 			continue;
-		cr_assert(may_move(mark_at(other, model->stamp), slot, wanted),
+		cr_assert(may_move(mark_at(other, model->stamp), slot, wanted, failing),
 			"member %u moves slot %d to %u after event %lu, but member %u (event %lu) does not agree",
 			node->id.node, slot, wanted, model->stamp, member->id.node, other->stamp);
 	}
@@ -134,8 +141,12 @@ static void step_model(struct node *node, struct model *model)
 	static const bool alive[IDS] = {false, true, true, true};
 	uint64_t recording, moving, begun;
 	const struct migration_phases phases = {&recording, &moving};
-	struct migration_rules rules = {
-		.record_time = RECORD_TIME, .drain_timeout = DRAIN_TIMEOUT, .patience = PATIENCE};
+	bool failing[IDS] = {false};
+	struct migration_rules rules = {.record_time = RECORD_TIME,
+		.drain_timeout = DRAIN_TIMEOUT,
+		.patience = PATIENCE,
+		.failing = failing,
+		.failing_patience = FAILING_PATIENCE};
 	struct slots *wanted = slots_copy(model->change.wanted, SLOTS);
 	uint64_t print, others;
 	struct mark before = mark_of(model, 0), after;
@@ -148,7 +159,9 @@ static void step_model(struct node *node, struct model *model)
 		check_gate(node, model->stamp, (const uint64_t[]){recording, moving, begun, others});
 	if (others != print)
 		recording |= ~begun;
+	failing[model->change.failing] = model->change.failing;
 	rules.group = agreeing ? &phases : NULL;
+	rules.begun = agreeing ? &begun : NULL;
 	migration_step(model->migration, wanted, alive, &rules, node->now);
 	counted = agreeing && !migration_waits(model->migration).overdue;
 	overdue += migration_waits(model->migration).overdue;
@@ -156,7 +169,7 @@ static void step_model(struct node *node, struct model *model)
 	after = mark_of(model, recording);
 	for (int slot = 0; slot < SLOTS; slot++)
 		if (counted && before.owners[slot] && before.owners[slot] != after.owners[slot])
-			check_move(node, model, slot, after.owners[slot]);
+			check_move(node, model, slot, before.owners[slot], after.owners[slot]);
 	after.agreeing = agreeing;
 	model->marks[model->stamp] = after;
 	group_set_phases(node->group, POOL, print, migration_is_going_on(model->migration) ? &phases : NULL, 1);
@@ -195,6 +208,10 @@ static void change_wanted(struct node *node)
 	change.version = ++changes;
 	for (unsigned int i = 0; i <= below(SLOTS); i++)
 		change.wanted[below(SLOTS)] = 1 + below(IDS - 1);
+	change.failing = below(2) ? 1 + below(IDS - 1) : 0;
+	for (int slot = 0; slot < SLOTS; slot++) /* its slots leave */
+		if (change.failing && change.wanted[slot] == change.failing)
+			change.wanted[slot] = 1 + change.failing % (IDS - 1);
 	node_send(node, (const uint8_t *)&change, sizeof(change));
 }
 
@@ -274,5 +291,6 @@ Test(group_slots, no_slot_moves_before_all_members_have_recorded_it, .timeout = 
 	}
 	forget_models();
 	cr_assert_gt(moves, 2000, "%u moves", moves);
+	cr_assert_gt(failing_moves, 500, "%u moves from a failing backend", failing_moves);
 	cr_assert_gt(overdue, 20, "%u overdue", overdue);
 }

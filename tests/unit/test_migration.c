@@ -354,6 +354,8 @@ Test(migration, a_slot_with_calls_elsewhere_is_held)
 
 /* --- a group of balancers */
 
+#define BEGUN (1U << 31) /* with `alive`: the slot migrates at all members */
+
 /* A slot that records since 10 and may move at 42. Whether a member still records or moves it. */
 static const struct {
 	const char *name;
@@ -406,10 +408,21 @@ static const struct {
 			{10, true, true, ALL, A, A, 0, 0, 0},
 			{20, true, true, ALL & ~BIT(A), B, 0, 0, 0, 0},
 		}},
-	{"a failing owner loses the slot at once",
+	{"a failing owner loses the slot as soon as it migrates at all members",
 		{
-			{10, true, true, ALL, A, A, 0, 0, 0},
-			{50, true, true, ALL | FAILS(A), B, A, 0, 0, 0},
+			{10, true, true, ALL | FAILS(A), A, A, 1, 0, 0},
+			{12, true, true, ALL | FAILS(A) | BEGUN, B, A, 0, 0, 0},
+		}},
+	{"a slot that migrates at all members leaves a failing owner at once",
+		{
+			{10, true, true, ALL | BEGUN, A, A, 0, 0, 0},
+			{12, true, true, ALL | FAILS(A) | BEGUN, B, A, 0, 0, 0},
+		}},
+	{"a failing owner does not wait long for the other members",
+		{
+			{10, true, true, ALL | FAILS(A), A, A, 1, 0, 0},
+			{39, true, true, ALL | FAILS(A), A, A, 1, 0, 0},
+			{40, true, true, ALL | FAILS(A), B, A, 0, 1, 0},
 		}},
 };
 
@@ -423,13 +436,15 @@ Test(migration, a_slot_in_a_group)
 	for (size_t i = 0; i < sizeof(group_stories) / sizeof(*group_stories); i++) {
 		struct migration *migration = migration_new(1);
 		bool alive[IDS] = {false, true, true, true}, failing[IDS] = {false};
-		uint64_t recording = 0, moving = 0, own_recording, own_moving;
+		uint64_t recording = 0, moving = 0, begun = 0, own_recording, own_moving;
 		const struct migration_phases group = {&recording, &moving}, own = {&own_recording, &own_moving};
 		const struct migration_rules with = {.record_time = rules.record_time,
 			.drain_timeout = rules.drain_timeout,
 			.failing = failing,
 			.group = &group,
-			.patience = 100};
+			.patience = 100,
+			.begun = &begun,
+			.failing_patience = 30};
 		uint16_t wanted = A;
 
 		step_to(migration, &wanted, 1, alive, &with, 0);
@@ -439,6 +454,7 @@ Test(migration, a_slot_in_a_group)
 
 			recording = group_stories[i].moments[j].recording;
 			moving = group_stories[i].moments[j].moving;
+			begun = group_stories[i].moments[j].alive & BEGUN ? 1 : 0;
 			wanted = group_stories[i].moments[j].wanted ?: B;
 			for (int id = A; id <= C; id++) {
 				alive[id] = group_stories[i].moments[j].alive & BIT(id);

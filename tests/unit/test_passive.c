@@ -431,3 +431,116 @@ Test(passive, the_text_names_unanswered_invites)
 	cr_expect_str_eq(passive_text(&member, &config, text),
 		"at least 192 of 292 INVITE requests failed or had no response within 10 s");
 }
+
+/* --- the decision of a group */
+
+#define CANDIDATES 8
+
+static size_t count_at(const struct passive_candidate *list, size_t count, unsigned int priority, bool before)
+{
+	size_t up = 0;
+
+	for (size_t i = 0; i < count; i++)
+		up += list[i].priority == priority && list[i].up && (before || !list[i].goes_down);
+	return up;
+}
+
+static size_t count_all(const struct passive_candidate *list, size_t count, unsigned int priority)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < count; i++)
+		all += list[i].priority == priority;
+	return all;
+}
+
+static void check_agreed(const struct passive_candidate *list, size_t count, unsigned int min_alive)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t left = count_at(list, count, list[i].priority, false);
+		size_t healthy = 0;
+
+		cr_assert(!list[i].goes_down || (list[i].up && list[i].fails));
+		for (size_t j = 0; j < count; j++)
+			healthy += list[j].up && !list[j].goes_down && list[j].priority >= list[i].priority;
+		cr_assert(!list[i].goes_down || healthy, "the last one stays");
+		if (list[i].goes_down && left)
+			cr_assert_geq(left * 100, count_all(list, count, list[i].priority) * min_alive);
+	}
+}
+
+/* The balancers know the same votes, and may have the backends in a different order. */
+Test(passive, a_group_keeps_min_alive_and_decides_the_same_everywhere)
+{
+	size_t down = 0, kept = 0;
+
+	for (unsigned int seed = 0; seed < 20000; seed++) {
+		struct passive_candidate list[CANDIDATES], other[CANDIDATES];
+		unsigned int min_alive;
+		size_t count;
+
+		srand(seed);
+		min_alive = rand() % 101;
+		count = 1 + rand() % CANDIDATES;
+		for (size_t i = 0; i < count; i++) {
+			list[i] = (struct passive_candidate){.index = i,
+				.priority = 1 + rand() % 2,
+				.key = rand(),
+				.up = rand() % 4,
+				.fails = rand() % 2};
+			other[count - 1 - i] = list[i];
+		}
+		passive_agree(list, count, min_alive);
+		passive_agree(other, count, min_alive);
+		for (size_t i = 0; i < count; i++) {
+			cr_assert_eq(list[i].key, other[i].key);
+			cr_assert_eq(list[i].goes_down, other[i].goes_down, "seed %u", seed);
+			down += list[i].goes_down;
+			kept += list[i].up && list[i].fails && !list[i].goes_down;
+		}
+		check_agreed(list, count, min_alive);
+	}
+	cr_expect_gt(down, 1000);
+	cr_expect_gt(kept, 1000);
+}
+
+Test(passive, a_group_of_backends)
+{
+	static const struct {
+		const char *backends; /* u up, f fails, d down; after '/': of the next priority */
+		unsigned int min_alive;
+		const char *result; /* x goes down */
+	} rows[] = {
+		{"fuu", 50, "x--"},
+		{"ffu", 50, "x--"},
+		{"ffu", 30, "xx-"},
+		{"fff", 0, "xx-"},
+		{"f", 0, "-"},
+		{"fd", 0, "--"},
+		{"fud", 50, "---"},
+		{"f/u", 50, "x-"},
+		{"f/f", 50, "--"},
+		{"fu/f", 50, "x--"},
+		{"u/fu", 50, "-x-"},
+	};
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(*rows); row++) {
+		struct passive_candidate list[CANDIDATES];
+		unsigned int priority = 1;
+		size_t count = 0;
+
+		for (const char *backend = rows[row].backends; *backend; backend++) {
+			if (*backend == '/') {
+				priority++;
+				continue;
+			}
+			list[count] = (struct passive_candidate){
+				.priority = priority, .key = count, .up = *backend != 'd', .fails = *backend == 'f'};
+			count++;
+		}
+		passive_agree(list, count, rows[row].min_alive);
+		for (size_t i = 0; i < count; i++)
+			cr_expect_eq(list[i].goes_down, rows[row].result[i] == 'x', "%s %u: %zu", rows[row].backends,
+				rows[row].min_alive, i);
+	}
+}

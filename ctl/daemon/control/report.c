@@ -201,11 +201,15 @@ static json_t *reason_json(
 		address_format(&backend->route.path_router, router));
 }
 
-/* "cause" is "" while the backend is not down by passive health. */
-static json_t *passive_json(const struct backend_record *record)
+/* "cause" is "" while the backend is not down by passive health. "fails_here": in the judgement of this balancer. */
+static json_t *passive_json(const struct farm_backend *backend)
 {
-	return json_pack("{s:s, s:I, s:i}", "cause", passive_cause_name(record->passive_cause), "until",
-		(json_int_t)record->passive_until, "count", record->passive_count);
+	const struct backend_record *record = &backend->record;
+
+	return json_pack("{s:s, s:b, s:I, s:i}", "cause",
+		passive_cause_name(backend->passive_down ? record->passive_cause : PASSIVE_NONE), "fails_here",
+		farm_backend_fails_here(backend), "until", (json_int_t)record->passive_until, "count",
+		record->passive_count);
 }
 
 static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
@@ -223,7 +227,7 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 		"path_mtu", backend->route.path_mtu, "overrides", overrides_json(record));
 
 	if (farm_backend_is_observed(pool, backend))
-		json_object_set_new(object, "passive", passive_json(record));
+		json_object_set_new(object, "passive", passive_json(backend));
 	if (backend->forward == FORWARD_NAT && backend->port)
 		json_object_set_new(object, "port", json_integer(backend->port));
 	if (backend->forward == FORWARD_NAT)

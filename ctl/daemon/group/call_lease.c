@@ -96,6 +96,7 @@ void call_lease_update(struct call_lease *lease)
 		return;
 	lease->runs = true;
 	lease->end = lease->sent = 0;
+	renew(lease, 1); /* none before the first message has returned */
 	if (!lease->timer && sd_event_add_time_relative(
 				     lease->daemon->event, &lease->timer, CLOCK_MONOTONIC, 0, 1, on_time, lease) < 0)
 		return;

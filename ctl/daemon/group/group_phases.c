@@ -37,6 +37,14 @@ bool group_phases_have_ended(const struct group_phases *phases, const struct dae
 	return group && group_phases_version(group) != phases->version && image_is_migrating(daemon->running);
 }
 
+static bool has_failing(const struct farm_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_is_failing(pool, &pool->backends[i]))
+			return true;
+	return false;
+}
+
 bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
@@ -53,7 +61,7 @@ bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 		const uint32_t id = farm->pools[i].id;
 		struct desired_group all;
 
-		if (!daemon->running->pools[id].migrating)
+		if (!daemon->running->pools[id].migrating && !has_failing(&farm->pools[i]))
 			continue;
 		all.phases.recording = allocate(words, sizeof(uint64_t));
 		all.phases.moving = allocate(words, sizeof(uint64_t));

@@ -20,7 +20,7 @@
 
 static const char *vote_name(enum group_vote vote)
 {
-	static const char *const names[GROUP_VOTE_COUNT] = {"unknown", "up", "down"};
+	static const char *const names[GROUP_VOTE_COUNT] = {"unknown", "up", "down", "works", "fails"};
 
 	return names[vote];
 }
@@ -150,16 +150,33 @@ static json_t *differences_json(const struct group_watch *watch)
 
 /* --- backends */
 
+static bool is_disputed(const struct group *group, const struct group_key *key, bool *fails)
+{
+	bool disputed = false;
+
+	*fails = false;
+	for (size_t i = 0; group_member_at(group, i); i++) {
+		enum group_vote vote = group_member_vote(group, i, key);
+
+		disputed |= vote != GROUP_VOTE_UP && vote != GROUP_VOTE_WORKS;
+		*fails |= vote == GROUP_VOTE_FAILS;
+	}
+	return disputed;
+}
+
+/* A vote for "works" is a vote for "up", and of interest only if the backend fails at a different member. */
 static json_t *votes_json(const struct group *group, const struct group_key *key, bool *disputed)
 {
 	const struct group_member *member;
 	json_t *votes = json_array(), *name;
+	bool fails;
 
-	*disputed = false;
+	*disputed = is_disputed(group, key, &fails);
 	for (size_t i = 0; (member = group_member_at(group, i)); i++) {
 		enum group_vote vote = group_member_vote(group, i, key);
 
-		*disputed |= vote != GROUP_VOTE_UP;
+		if (vote == GROUP_VOTE_WORKS && !fails)
+			vote = GROUP_VOTE_UP;
 		name = name_json(member);
 		json_array_append_new(votes, json_sprintf("%s %s", json_string_value(name), vote_name(vote)));
 		json_decref(name);

@@ -92,7 +92,7 @@ static void collect_backend(const struct daemon *daemon, const struct farm_pool 
 	memcpy(out->pool, record->pool, NAME_SIZE);
 	memcpy(out->name, record->name, NAME_SIZE);
 	out->state = record->state;
-	out->passive_down = record->passive_cause != PASSIVE_NONE;
+	out->passive_down = backend->passive_down;
 	out->weight = record->weight;
 	out->share = (double)slots->owned / daemon->running->contract.slots;
 	out->gaining = slots->gaining;
