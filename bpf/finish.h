@@ -39,21 +39,24 @@ static __always_inline int finish_verdict(enum verdict verdict, int forwarded)
 #undef VERDICT_CASE
 }
 
-/* Converts the message counter of a service to the matching counter of a backend. */
-static __always_inline enum backend_counter finish_backend_counter(enum service_counter message)
+/* The message counter of a backend that matches each message counter of a service. A table, because the verifier would
+ * follow each branch of a function. */
+static const __u8 finish_backend_counters[SERVICE_COUNTER_COUNT] = {
+	[SERVICE_COUNTER_initial_invite] = BACKEND_COUNTER_initial_invite,
+	[SERVICE_COUNTER_initial_bye... SERVICE_COUNTER_initial_options] = BACKEND_COUNTER_initial_other,
+	[SERVICE_COUNTER_initial_register] = BACKEND_COUNTER_initial_register,
+	[SERVICE_COUNTER_initial_prack... SERVICE_COUNTER_initial_other] = BACKEND_COUNTER_initial_other,
+	[SERVICE_COUNTER_unknown_invite... SERVICE_COUNTER_unknown_other] = BACKEND_COUNTER_unknown,
+	[SERVICE_COUNTER_in_dialog_invite... SERVICE_COUNTER_in_dialog_cancel] = BACKEND_COUNTER_in_dialog,
+	[SERVICE_COUNTER_invite_100... SERVICE_COUNTER_unknown_invalid] = BACKEND_COUNTER_response,
+	[SERVICE_COUNTER_not_sip] = BACKEND_COUNTER_not_sip,
+};
+
+/* Returns the message counter of a backend for one of a service; 0: none. */
+static __always_inline __u32 finish_backend_counter(__u64 message)
 {
-	if (message == SERVICE_COUNTER_not_sip)
-		return BACKEND_COUNTER_not_sip;
-	if (message >= SERVICE_COUNTER_invite_100)
-		return BACKEND_COUNTER_response;
-	if (message >= SERVICE_COUNTER_in_dialog_invite)
-		return BACKEND_COUNTER_in_dialog;
-	if (message >= SERVICE_COUNTER_unknown_invite)
-		return BACKEND_COUNTER_unknown;
-	if (message == SERVICE_COUNTER_initial_invite)
-		return BACKEND_COUNTER_initial_invite;
-	return message == SERVICE_COUNTER_initial_register ? BACKEND_COUNTER_initial_register
-							   : BACKEND_COUNTER_initial_other;
+	asm volatile("" : "+r"(message)); /* comparison and index must use the same register */
+	return message < SERVICE_COUNTER_COUNT ? finish_backend_counters[message] : 0;
 }
 
 /* Counts a packet for a service or a backend with `count` counters. `message`: its message counter; 0: none. */
@@ -83,7 +86,7 @@ static __always_inline void finish_count_service(__u32 id, __u64 bytes, __u32 me
 
 static __always_inline void finish_count_backend(__u32 id, __u64 bytes, __u32 message)
 {
-	finish_count(&backend_traffic, id, bytes, message ? finish_backend_counter(message) : 0, BACKEND_COUNTER_COUNT);
+	finish_count(&backend_traffic, id, bytes, finish_backend_counter(message), BACKEND_COUNTER_COUNT);
 }
 
 static __always_inline void finish_count_verdict(__u32 verdict)

@@ -37,7 +37,7 @@ static __always_inline __u32 return_backend_counter(__u32 message)
 	_Static_assert(BACKEND_RETURN_invite_invalid - BACKEND_RETURN_invite_1xx == 6, "order of counters");
 	if (message == SERVICE_COUNTER_not_sip)
 		return BACKEND_RETURN_not_sip;
-	if (message < SERVICE_COUNTER_invite_100)
+	if (message < SERVICE_COUNTER_invite_100) /* also 0: none */
 		return finish_backend_counter(message);
 	return (code < RETURN_CODES ? BACKEND_RETURN_invite_1xx : BACKEND_RETURN_other_1xx) +
 	       return_class(code % RETURN_CODES);
@@ -105,8 +105,7 @@ __noinline int return_record(struct xdp_md *ctx, const struct returned *r)
 	if (!r || dry_run)
 		return 0;
 	finish_count(&service_return, r->service, r->length, r->message, SERVICE_COUNTER_COUNT);
-	finish_count(&backend_return, r->backend, r->length, r->message ? return_backend_counter(r->message) : 0,
-		BACKEND_RETURN_COUNT);
+	finish_count(&backend_return, r->backend, r->length, return_backend_counter(r->message), BACKEND_RETURN_COUNT);
 	if (r->flags & NAT_PASSIVE && return_is_result(r->message))
 		return_judge(ctx, r);
 	code = r->message - SERVICE_COUNTER_invite_100;
@@ -124,9 +123,10 @@ __noinline int return_read(struct xdp_md *ctx, __u32 start, __u32 end, struct si
 		return false;
 	key->hash_key[0] = settings->hash_key[0];
 	key->hash_key[1] = settings->hash_key[1];
-	if (text_call_id(ctx, start, end, key) != SIP_FOUND)
+	if (text_both(ctx, start, end, key) != SIP_FOUND)
 		key->hash = key->value_end = 0;
-	text_counter(ctx, start, end, key);
+	if (key->counter == COUNTER_UNDECIDED)
+		text_counter(ctx, start, end, key);
 	return key->counter != COUNTER_UNDECIDED;
 }
 

@@ -33,45 +33,53 @@ static __always_inline __u32 counter_of_request(enum method method, enum sip_res
 }
 
 #define COUNTER_CODE_OFFSET(code) (SERVICE_COUNTER_invite_##code - SERVICE_COUNTER_invite_100)
-#define COUNTER_CODE_CASE(code)                                                                                        \
-	case code:                                                                                                     \
-		return COUNTER_CODE_OFFSET(code);
+/* The index of each status code in the list of counters.h. A table, because the verifier would follow each branch of a
+ * switch. */
+static const __u8 counter_codes[] = {
+	[0 ... 99] = COUNTER_CODE_OFFSET(invalid),
+	[100] = COUNTER_CODE_OFFSET(100),
+	[101 ... 179] = COUNTER_CODE_OFFSET(other_1xx),
+	[180] = COUNTER_CODE_OFFSET(180),
+	[181 ... 182] = COUNTER_CODE_OFFSET(other_1xx),
+	[183] = COUNTER_CODE_OFFSET(183),
+	[184 ... 199] = COUNTER_CODE_OFFSET(other_1xx),
+	[200] = COUNTER_CODE_OFFSET(200),
+	[201 ... 299] = COUNTER_CODE_OFFSET(other_2xx),
+	[300 ... 301] = COUNTER_CODE_OFFSET(other_3xx),
+	[302] = COUNTER_CODE_OFFSET(302),
+	[303 ... 399] = COUNTER_CODE_OFFSET(other_3xx),
+	[400] = COUNTER_CODE_OFFSET(other_4xx),
+	[401] = COUNTER_CODE_OFFSET(401),
+	[402] = COUNTER_CODE_OFFSET(other_4xx),
+	[403] = COUNTER_CODE_OFFSET(403),
+	[404] = COUNTER_CODE_OFFSET(404),
+	[405 ... 406] = COUNTER_CODE_OFFSET(other_4xx),
+	[407] = COUNTER_CODE_OFFSET(407),
+	[408] = COUNTER_CODE_OFFSET(408),
+	[409 ... 479] = COUNTER_CODE_OFFSET(other_4xx),
+	[480] = COUNTER_CODE_OFFSET(480),
+	[481] = COUNTER_CODE_OFFSET(481),
+	[482] = COUNTER_CODE_OFFSET(other_4xx),
+	[483] = COUNTER_CODE_OFFSET(483),
+	[484 ... 485] = COUNTER_CODE_OFFSET(other_4xx),
+	[486] = COUNTER_CODE_OFFSET(486),
+	[487] = COUNTER_CODE_OFFSET(487),
+	[488] = COUNTER_CODE_OFFSET(488),
+	[489 ... 499] = COUNTER_CODE_OFFSET(other_4xx),
+	[500] = COUNTER_CODE_OFFSET(500),
+	[501 ... 502] = COUNTER_CODE_OFFSET(other_5xx),
+	[503] = COUNTER_CODE_OFFSET(503),
+	[504 ... 599] = COUNTER_CODE_OFFSET(other_5xx),
+	[600 ... 602] = COUNTER_CODE_OFFSET(other_6xx),
+	[603] = COUNTER_CODE_OFFSET(603),
+	[604 ... 699] = COUNTER_CODE_OFFSET(other_6xx),
+};
 
 /* Returns the index of a status code in the list of counters.h. */
-static __always_inline __u32 counter_of_code(__u32 code)
+static __always_inline __u32 counter_of_code(__u64 code)
 {
-	switch (code) {
-		COUNTER_CODE_CASE(100)
-		COUNTER_CODE_CASE(180)
-		COUNTER_CODE_CASE(183)
-		COUNTER_CODE_CASE(200)
-		COUNTER_CODE_CASE(302)
-		COUNTER_CODE_CASE(401)
-		COUNTER_CODE_CASE(403)
-		COUNTER_CODE_CASE(404)
-		COUNTER_CODE_CASE(407)
-		COUNTER_CODE_CASE(408)
-		COUNTER_CODE_CASE(480)
-		COUNTER_CODE_CASE(481)
-		COUNTER_CODE_CASE(483)
-		COUNTER_CODE_CASE(486)
-		COUNTER_CODE_CASE(487)
-		COUNTER_CODE_CASE(488)
-		COUNTER_CODE_CASE(500)
-		COUNTER_CODE_CASE(503)
-		COUNTER_CODE_CASE(603)
-	}
-	if (code < 100 || code > 699)
-		return COUNTER_CODE_OFFSET(invalid);
-	if (code < 200)
-		return COUNTER_CODE_OFFSET(other_1xx);
-	if (code < 300)
-		return COUNTER_CODE_OFFSET(other_2xx);
-	if (code < 400)
-		return COUNTER_CODE_OFFSET(other_3xx);
-	if (code < 500)
-		return COUNTER_CODE_OFFSET(other_4xx);
-	return code < 600 ? COUNTER_CODE_OFFSET(other_5xx) : COUNTER_CODE_OFFSET(other_6xx);
+	asm volatile("" : "+r"(code)); /* comparison and index must use the same register */
+	return code < sizeof(counter_codes) ? counter_codes[code] : COUNTER_CODE_OFFSET(invalid);
 }
 
 /* Returns the status code in the bytes after "SIP/2.0 "; 0: not exactly three digits. */

@@ -27,12 +27,23 @@ __noinline __u32 text_unusual_start(struct xdp_md *ctx, __u32 at, __u32 end)
 	return sip_start(&text, &at) ? at : 0;
 }
 
+/* Sets key->counter after a search for both that has not set it: the message may be a response. */
+static __always_inline void text_find_response(struct sip_text text, __u32 start, struct sip_key *key)
+{
+	if (sip_unknown(key->counter) != COUNTER_UNDECIDED)
+		return;
+	/* The paths through the search differ in what the verifier knows about this offset. It would follow each of
+	 * them through the code below. */
+	text.end = sip_forget(&text, text.end);
+	key->counter = sip_usual_response(&text, sip_forget(&text, start), sip_unknown(key->value_end));
+}
+
 /* sip_search(), and the hash of the Call-ID. The results SIP_CONTINUE and SIP_UNHASHED are for text_continue();
  * key->value_end is then the offset for it. */
 __noinline int text_search(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
 {
 	struct sip_text text = text_of(ctx, end);
-	__u32 at = start, place = 0;
+	__u32 at = start, place = 0, wanted;
 	enum sip_result result;
 
 	if (!key)
@@ -44,9 +55,15 @@ __noinline int text_search(struct xdp_md *ctx, __u32 start, __u32 end, struct si
 	if (!at)
 		return SIP_NOT_SIP;
 	result = sip_search(&text, start, at, key, &place);
+	if (result == SIP_FOUND && sip_unknown(key->wanted) == SIP_WANT_TO)
+		return SIP_FOUND;
 	if (result == SIP_FOUND) {
-		if (sip_unknown(key->wanted) == SIP_WANT_TO || sip_hash_plainly(&text, place, key))
+		wanted = sip_unknown(key->wanted); /* the hash overwrites it */
+		if (sip_hash_plainly(&text, place, key)) {
+			if (wanted)
+				text_find_response(text, start, key);
 			return SIP_FOUND;
+		}
 		result = SIP_UNHASHED;
 	}
 	if (result != SIP_AGAIN)
@@ -93,6 +110,14 @@ static __always_inline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 e
 {
 	key->from = 0;
 	return text_find(ctx, start, end, key, SIP_WANT_CALL_ID);
+}
+
+/* Finds and hashes the Call-ID, and sets key->counter for a message in a common form. */
+static __always_inline int text_both(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+{
+	int result = text_find(ctx, start, end, key, SIP_WANT_BOTH);
+
+	return result == SIP_AGAIN ? text_call_id(ctx, start, end, key) : result;
 }
 
 /* Sets key->counter for a response whose Call-ID is known, else to COUNTER_UNDECIDED. */
