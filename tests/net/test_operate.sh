@@ -52,6 +52,11 @@ mac_is() {
 	[ "$(backend "$1" .mac)" = "$2" ]
 }
 
+# Has the migration of each pool ended? While it lasts, a plan says so in the text of its steps.
+is_settled() {
+	lab_ctl --json pool list | jq -e 'all(.[]; .migrating == false)'
+}
+
 start_again() {
 	lab_stop sipxdpd || true
 	lab_daemon && wait_for 10 lab_serving "$1"
@@ -120,7 +125,7 @@ put_it_back px2
 check "... it owns slots again after the cable is back" wait_for 30 lab_serving 3
 is "... exactly its previous slots" "$(moved "$first")" ""
 lab_in px2 ip link set dev eth0 address 02:00:00:00:00:77
-lab_in px2 ping -c 1 -W 2 "$LAB_BALANCER" > /dev/null
+wait_for 10 lab_in px2 ping -c 1 -W 2 "$LAB_BALANCER"
 check "a new MAC address of a backend is detected" wait_for 30 mac_is px2 02:00:00:00:00:77
 check "... calls succeed" calls_end_well card
 
@@ -133,6 +138,7 @@ for backend in px1 px2 px3; do
 	unlike "$backend: ready, without a warning" "$(lab_ctl backend ready proxies $backend)" warning
 done
 check "... all backends own their previous slots" wait_for 5 same_owners "$first"
+check "... and no pool is migrating" wait_for 10 is_settled
 
 lab_in px2 ip address add 10.0.0.42/24 dev eth0
 lab_in balancer cp "$LAB_CONFIG" "$LAB_CONFIG.before"
