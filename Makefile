@@ -146,7 +146,7 @@ $(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $B/san/shared.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN_CFLAGS) $^ -o $@ -lcriterion -lyaml -ljansson
 
-$(call obj,$(PROG)): $(call skel,$(BPF) $(TEST_BPF))
+$(call obj,$(PROG) tests/prog/pair.c): $(call skel,$(BPF) $(TEST_BPF))
 
 $(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) tests/unit/sip_slow.c $(filter-out $(PROG),$(wildcard tests/prog/*.c)))
 	$(call say,LINK,$@)

@@ -108,8 +108,8 @@ enum surge_flags {
 	SURGE_REFUSED = 2,  /* the answer is 503; else no answer */
 };
 
-/* call_changes: ring buffer of struct call_change. The messages that have changed an entry of tracked_calls, for the
- * other balancers of the group. The program writes it only while punt_reader.active is set. */
+/* call_changes: ring buffer of struct call_change. The messages that have changed an entry of tracked_calls or of
+ * counted_calls, for the other balancers of the group. The program writes it only while punt_reader.active is set. */
 struct call_change {
 	struct tracked_key key;
 	struct call_message message; /* of a connection, only `kind`, and CALL_ENDS or CALL_GOES_ON */
@@ -118,16 +118,21 @@ struct call_change {
 };
 
 enum call_change_flags {
-	CALL_CHANGE_NEW = 1,    /* the message has begun the call, or named its backend: the backend is no guess */
-	CALL_CHANGE_HINTED = 2, /* a hint in the message selected the backend */
+	CALL_CHANGE_NEW = 1,     /* the message has begun the call, or named its backend: the backend is no guess */
+	CALL_CHANGE_HINTED = 2,  /* a hint in the message selected the backend */
+	CALL_CHANGE_COUNTED = 4, /* the entry belongs to counted_calls, otherwise to tracked_calls */
+	CALL_CHANGE_PLACED = 8,  /* tracked_call.placed */
+	CALL_CHANGE_FORGET = 16, /* the guard has dropped or refused the first INVITE: the call does not count */
 };
 
 #define CALL_CHANGES_BYTES (1 << 20)
 
-/* A tracked call of another balancer. */
+/* An entry of tracked_calls or of counted_calls of another balancer. */
 struct call_copy {
 	struct tracked_key key;
 	struct tracked_call call;
+	__u32 flags; /* CALL_CHANGE_COUNTED or 0 */
+	__u32 pad;
 };
 
 /* call_batch: array of one element, which the daemon maps into its memory (BPF_F_MMAPABLE). What other balancers have
@@ -138,9 +143,12 @@ struct call_copy {
 struct call_batch {
 	__u32 change_count;
 	__u32 copy_count;
-	__u32 applied;     /* by the program: changes and copies of migrating slots; it ignores the others */
+	__u32 applied;     /* by the program: changes and copies of counted calls and of migrating slots; it ignores the
+			      others */
 	__u32 keeps_ended; /* 1: a change that ends an unknown call makes an entry, because an older copy may follow */
-	__u64 lease;       /* for punt_reader.lease; 0: leave it unchanged */
+	__u32 unsearched;  /* by the program: those of placed calls in pools where pool.balanced is 0 */
+	__u32 pad;
+	__u64 lease; /* for punt_reader.lease; 0: leave it unchanged */
 	struct call_change changes[CALL_BATCH];
 	struct call_copy copies[CALL_COPIES];
 };
@@ -196,7 +204,7 @@ struct balance_counters {
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
 _Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");
 _Static_assert(sizeof(struct call_change) == 40, "call_change");
-_Static_assert(sizeof(struct call_copy) == 88, "call_copy");
+_Static_assert(sizeof(struct call_copy) == 96, "call_copy");
 _Static_assert(sizeof(struct surge) == 32, "surge");
 _Static_assert(sizeof(struct backend_load) == 48, "backend_load");
 _Static_assert(sizeof(struct balance) == 8, "balance");

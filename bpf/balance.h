@@ -114,6 +114,13 @@ static __always_inline bool balance_is_new(
 	return migration_may_start_anew(flow, &place);
 }
 
+/* The backend to which the other balancers of the group send the further messages of a new call while they cannot learn
+ * of it: the owner of its slot. 0: migration.h knows it. */
+static __always_inline __u32 balance_expected(const struct flow *flow)
+{
+	return migration_previous_owner(flow) ? 0 : flow->backend;
+}
+
 /* Selects a backend for a new call. 0: the owner of the slot keeps the call. The retransmissions of the call, and its
  * repetition with credentials, then remain there, too. */
 static __always_inline __u32 balance_choose(struct flow *flow)
@@ -123,6 +130,8 @@ static __always_inline __u32 balance_choose(struct flow *flow)
 
 	if (!balance || !(balance->flags & (BALANCE_BY_TURN | BALANCE_MAY_SPILL)))
 		return 0;
+	if (!share_may_place())
+		return balance_expected(flow);
 	if (balance->flags & BALANCE_BY_TURN || !balance_accepts(flow->backend)) {
 		backend = balance_deal(flow, balance);
 		if (!backend) {
@@ -186,6 +195,12 @@ __noinline int balance_owner(struct flow *flow, struct track_message *message)
 
 /* --- entries */
 
+/* The flags of a change of an entry. */
+static __always_inline __u32 balance_change(const struct tracked_call *call)
+{
+	return CALL_CHANGE_COUNTED | (call->placed ? CALL_CHANGE_PLACED : 0) | (call->is_new ? CALL_CHANGE_NEW : 0);
+}
+
 /* Writes the entry of a call that has none, or a different backend. Returns false if the map is full. If a different
  * CPU has placed the call at the same time, flow->backend becomes the backend that this CPU has chosen. */
 __noinline int balance_write(struct xdp_md *ctx, struct flow *flow, const struct track_message *message)
@@ -220,6 +235,7 @@ __noinline int balance_write(struct xdp_md *ctx, struct flow *flow, const struct
 		balance_add(call.backend, call.placed, 1);
 	if (message->is_placed)
 		balance_count(flow->pool, BALANCE_PLACED);
+	share_write(&key, &message->call, call.backend, balance_change(&call));
 	return true;
 }
 
@@ -236,7 +252,7 @@ __noinline int balance_update(const struct flow *flow, const struct track_messag
 {
 	struct tracked_call *call;
 	struct tracked_key key;
-	bool was_live;
+	bool was_live, is_shared;
 
 	if (!flow || !message || !flow->backend || flow->packet.kind == PACKET_ICMP_ERROR || dry_run)
 		return false;
@@ -248,9 +264,11 @@ __noinline int balance_update(const struct flow *flow, const struct track_messag
 		return true;
 	was_live = !call->ended;
 	call->is_new = 0;
-	track_update(call, message, false);
+	is_shared = share_update(call, message, false);
 	if (was_live != !call->ended)
 		balance_add(call->backend, call->placed, was_live ? -1 : 1);
+	if (is_shared)
+		share_write(&key, &message->call, call->backend, balance_change(call));
 	return false;
 }
 
@@ -258,6 +276,7 @@ __noinline int balance_update(const struct flow *flow, const struct track_messag
  * whose INVITE is only retransmitted keeps its entry: its backend has received the INVITE before. */
 __noinline int balance_forget(const struct flow *flow)
 {
+	const struct call_message none = {};
 	const struct tracked_call *call;
 	struct tracked_key key;
 	__u32 backend;
@@ -271,7 +290,8 @@ __noinline int balance_forget(const struct flow *flow)
 		return 0;
 	backend = call->backend;
 	placed = call->placed;
-	if (!bpf_map_delete_elem(&counted_calls, &key))
-		balance_add(backend, placed, -1);
-	return 0;
+	if (bpf_map_delete_elem(&counted_calls, &key))
+		return 0;
+	balance_add(backend, placed, -1);
+	return share_write(&key, &none, backend, CALL_CHANGE_COUNTED | CALL_CHANGE_FORGET);
 }

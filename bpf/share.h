@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Shares the changes of tracked calls with the other balancers of the group (docs/design/group.md): writes each change
- * to the ring buffer `call_changes`, which the daemon reads. Without a group, it writes nothing. */
+/* Shares the changes of tracked and counted calls with the other balancers of the group (docs/design/group.md): writes
+ * each change to the ring buffer `call_changes`, which the daemon reads. Without a group, it writes nothing. */
 #pragma once
 
 #include "track.h"
@@ -20,8 +20,9 @@ static __always_inline struct punt_reader *share_active(void)
 	return reader && reader->active ? reader : NULL;
 }
 
-/* May a new call of a migrating slot go to the new owner? While the other balancers of the group cannot learn of the
- * call, they send its further messages to the previous owner. */
+/* May a new call go to a backend that the other balancers of the group do not expect: to the new owner of a migrating
+ * slot, or to the backend that `balance:` selects? While they cannot learn of the call, they send its further messages
+ * to the previous owner, or to the owner of its slot. */
 __noinline int share_may_place(void)
 {
 	const struct punt_reader *reader = share_active();
@@ -58,33 +59,20 @@ static __always_inline bool share_update(struct tracked_call *tracked, const str
 
 /* Calls that begin may use only one half of the ring buffer, so that a flood of new calls does not displace the changes
  * of calls that exist. */
-static __always_inline bool share_has_room(const struct track_message *message)
+static __always_inline bool share_has_room(const struct call_message *message)
 {
-	return message->call.event != CALL_BEGINS ||
+	return message->event != CALL_BEGINS ||
 	       bpf_ringbuf_query(&call_changes, BPF_RB_AVAIL_DATA) < CALL_CHANGES_BYTES / 2;
 }
 
-static __always_inline void share_fill(
-	const struct flow *flow, const struct track_message *message, struct call_change *change)
-{
-	change->key = track_key(flow);
-	change->message = message->call;
-	if (flow->packet.protocol == IPPROTO_TCP) {
-		change->message.kind = CALL_IS_CONNECTION;
-		change->message.event = message->ended ? CALL_ENDS : CALL_GOES_ON;
-	}
-	change->backend = flow->backend;
-	change->flags = message->is_new == TRACK_BEGINS ? CALL_CHANGE_NEW : 0;
-	if (flow->verdict == VERDICT_hint)
-		change->flags |= CALL_CHANGE_HINTED;
-}
-
-__noinline int share_change(const struct flow *flow, const struct track_message *message)
+/* Writes a change to the ring buffer. `flags`: enum call_change_flags. */
+__noinline int share_write(
+	const struct tracked_key *key, const struct call_message *message, __u32 backend, __u32 flags)
 {
 	struct punt_reader *reader;
 	struct call_change *change = NULL;
 
-	if (!flow || !message)
+	if (!key || !message)
 		return 0;
 	reader = share_active();
 	if (!reader || dry_run)
@@ -95,7 +83,31 @@ __noinline int share_change(const struct flow *flow, const struct track_message 
 		__sync_fetch_and_add(&reader->lost, 1);
 		return 0;
 	}
-	share_fill(flow, message, change);
+	change->key = *key;
+	change->message = *message;
+	change->backend = backend;
+	change->flags = flags;
 	bpf_ringbuf_submit(change, 0);
 	return 0;
+}
+
+/* Shares a message that has changed a tracked call. */
+__noinline int share_change(const struct flow *flow, const struct track_message *message)
+{
+	struct call_message call;
+	struct tracked_key key;
+	__u32 flags;
+
+	if (!flow || !message)
+		return 0;
+	key = track_key(flow);
+	call = message->call;
+	if (flow->packet.protocol == IPPROTO_TCP) {
+		call.kind = CALL_IS_CONNECTION;
+		call.event = message->ended ? CALL_ENDS : CALL_GOES_ON;
+	}
+	flags = message->is_new == TRACK_BEGINS ? CALL_CHANGE_NEW : 0;
+	if (flow->verdict == VERDICT_hint)
+		flags |= CALL_CHANGE_HINTED;
+	return share_write(&key, &call, flow->backend, flags);
 }

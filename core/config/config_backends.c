@@ -311,7 +311,8 @@ const struct key config_backend_keys[] = {
 		.min = 1,
 		.max = CALL_RATE_MAX,
 		.usual = "`max_rate` of the pool",
-		.help = "New calls of this backend per second. Further ones go to other backends."},
+		.help = "New calls of this backend per second, at each balancer of a group. Further ones go to other "
+			"backends."},
 	{.name = "admin",
 		.read = read_admin,
 		.write = write_admin,

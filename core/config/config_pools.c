@@ -222,8 +222,8 @@ const struct key config_pool_keys[] = {
 		.min = 1,
 		.max = CALL_RATE_MAX,
 		.usual = "no limit",
-		.help = "New calls (initial INVITEs) of each backend per second. Further ones go to other backends. "
-			"Needs services with `protocol: udp` and `affinity: call-id`."},
+		.help = "New calls (initial INVITEs) of each backend per second, at each balancer of a group. Further "
+			"ones go to other backends. Needs services with `protocol: udp` and `affinity: call-id`."},
 	{.name = "load_limit",
 		.read = config_read_u32,
 		.write = config_write_limit,

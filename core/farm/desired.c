@@ -94,7 +94,9 @@ static enum pool_balanced balanced_of(const struct farm_pool *pool, enum pool_ba
 		return BALANCED_ALL;
 	if (farm_places_calls(pool))
 		return BALANCED_SOME;
-	return before && pool->has_placed_calls ? BALANCED_ENDING : BALANCED_NOT;
+	if (pool->has_placed_calls || (before && pool->may_have_placed_calls))
+		return BALANCED_ENDING;
+	return BALANCED_NOT;
 }
 
 static void balance_pool(struct pool_state *state, const struct farm_pool *pool, uint64_t now)

@@ -56,9 +56,10 @@ struct farm_pool {
 	struct farm_backend *backends; /* first the backends of the file, in the order of the file; includes tombstones
 					  (farm_backend_exists()) */
 	size_t count;
-	bool has_placed_calls; /* live calls whose backend `balance` has selected; true while this is unknown */
-	bool unprobed;         /* first start: backends without a probe result count as up */
-	bool fail_open;        /* too few backends are up (`min_alive`): probe results are ignored */
+	bool has_placed_calls; /* live calls whose backend `balance` has selected, here or at a member of the group */
+	bool may_have_placed_calls; /* the same; also true while it is unknown */
+	bool unprobed;              /* first start: backends without a probe result count as up */
+	bool fail_open;             /* too few backends are up (`min_alive`): probe results are ignored */
 	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of the clock in listening.h;
 				  0: too few are up */
 	size_t tolerated;      /* backends that fail according to passive health, but stay in service */

@@ -112,6 +112,12 @@ size_t group_encode_call_changes(const struct group_call_batch *batch, uint8_t o
 	return next - out;
 }
 
+static uint8_t call_flags(const struct call_copy *copy)
+{
+	return copy->flags | (copy->call.hinted ? CALL_CHANGE_HINTED : 0) |
+	       (copy->call.placed ? CALL_CHANGE_PLACED : 0);
+}
+
 static uint8_t *put_call(uint8_t *out, const struct call_copy *copy, uint16_t target, uint32_t now)
 {
 	const struct tracked_call *call = &copy->call;
@@ -121,7 +127,7 @@ static uint8_t *put_call(uint8_t *out, const struct call_copy *copy, uint16_t ta
 	out = put_number(out, copy->key.slot, 4);
 	out = put_number(out, target, 2);
 	out = put_number(out, call->kind, 1);
-	out = put_number(out, call->hinted, 1);
+	out = put_number(out, call_flags(copy), 1);
 	out = put_number(out, now - call->seen, 4);
 	out = put_number(out, now - call->began, 4);
 	out = put_number(out, call->ended ? now - call->ended + 1 : 0, 4);
@@ -223,7 +229,8 @@ struct call_copy group_call_at(const struct group_calls *calls, size_t index, ui
 	return (struct call_copy){
 		.key = {.hash = number_at(bytes, 8), .slot = number_at(bytes + 8, 4)},
 		.call = {.kind = bytes[14],
-			.hinted = bytes[15] != 0,
+			.hinted = !!(bytes[15] & CALL_CHANGE_HINTED),
+			.placed = !!(bytes[15] & CALL_CHANGE_PLACED),
 			.seen = time_of(number_at(bytes + 16, 4), now),
 			.began = time_of(number_at(bytes + 20, 4), now),
 			.ended = ended ? time_of(ended - 1, now) : 0,
@@ -233,5 +240,6 @@ struct call_copy group_call_at(const struct group_calls *calls, size_t index, ui
 				.closed = number_at(bytes + 40, 4),
 				.known = {number_at(bytes + 44, 4), number_at(bytes + 48, 4)},
 				.overflow = number_at(bytes + 52, 4)}},
+		.flags = bytes[15] & CALL_CHANGE_COUNTED,
 	};
 }

@@ -43,7 +43,7 @@ enum group_kind {
 #define GROUP_ASK 4   /* GROUP_SHARED: asks all members for their shared state; GROUP_MIGRATING: asks the member `to` */
 #define GROUP_CLAIM 8 /* GROUP_SHARED: no member has the state of the group; that of the sender shall be it */
 #define GROUP_NOTE 16 /* GROUP_SHARED: the state of the sender when the members changed */
-#define GROUP_NONE 32 /* GROUP_MIGRATING: the sender does not know them; it has just started itself */
+#define GROUP_NONE 32 /* GROUP_MIGRATING, GROUP_CALLS: the sender does not know them yet itself */
 
 /* The last two are votes for up, with what the responses of the backend to clients show (core/health/passive.h). In a
  * message they are a vote for up and a judgement, which earlier releases ignore. */

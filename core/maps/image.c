@@ -181,6 +181,14 @@ const __u16 *image_previous_owners(const struct image *image, __u32 pool)
 	return previous ? previous->ids : image->none->ids;
 }
 
+bool image_places_calls(const struct image *image)
+{
+	for (__u32 i = 0; i < image->contract.pools; i++)
+		if (image->pools[i].balanced >= BALANCED_SOME)
+			return true;
+	return false;
+}
+
 bool image_is_migrating(const struct image *image)
 {
 	for (__u32 i = 0; i < image->contract.pools; i++)

@@ -65,6 +65,9 @@ struct image *image_resized_copy(const struct image *from, const struct contract
 
 bool image_is_migrating(const struct image *image);
 
+/* Is there a pool that places new calls (`balance:`)? */
+bool image_places_calls(const struct image *image);
+
 /* Copies the wanted owners from a desired image. */
 void image_take_wanted(struct image *image, const struct image *desired);
 

@@ -241,9 +241,11 @@ void counted_calls_report(const struct daemon *daemon, struct farm *farm)
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
 
-		pool->has_placed_calls = !counted_calls_are_known(daemon->counted_calls, daemon);
+		pool->has_placed_calls = false;
 		for (size_t j = 0; j < pool->count; j++)
 			pool->has_placed_calls |= maps_load(daemon->maps, pool->backends[j].id).placed;
+		pool->may_have_placed_calls =
+			pool->has_placed_calls || !counted_calls_are_known(daemon->counted_calls, daemon);
 	}
 }
 

@@ -158,6 +158,7 @@ int maps_share_calls(const struct maps *maps, bool active)
 	if (error || reader.active == active)
 		return error;
 	reader.active = active;
+	reader.lease = active; /* long ago: the group has not given its permission yet */
 	return bpf_map_update_elem(maps->fd[MAP_PUNT_READERS], &class, &reader, BPF_ANY);
 }
 

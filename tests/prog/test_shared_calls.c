@@ -6,42 +6,18 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "bpf/abi_punt.h"
 #include "call_message.h"
-#include "suite.h"
-#include "bpf/call_writer.skel.h" /* needs abi_calls.h */
+#include "pair.h"
 
 #define OWNER 2
 #define PREVIOUS 3
-#define SLOTS 4096
 #define CALLS 24
 #define STEPS 4000
 
-static const struct balancer_setup setup = {.slots = SLOTS};
-
-/* A balancer of the group. */
-struct side {
-	struct balancer_bpf *balancer;
-	struct call_writer_bpf *writer;
-	struct call_batch *batch; /* the changes that have arrived for it */
-	struct ring_buffer *ring;
-	struct side *other;
-};
-
-static struct side sides[2];
-
 static void set_migration(uint16_t owner, uint16_t previous)
 {
-	call_set_owners(&setup, owner, previous, previous != 0);
-}
-
-static void share(bool active)
-{
-	struct punt_reader reader = {.active = active};
-	uint32_t class = PUNT_CLASS_CALLS;
-
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.punt_readers), &class, &reader, BPF_ANY), "punt_readers");
+	call_set_owners(&pair_setup, owner, previous, previous != 0);
 }
 
 static uint64_t lost(void)
@@ -53,85 +29,16 @@ static uint64_t lost(void)
 	return reader.lost;
 }
 
-/* Takes the changes of one side to the writer of the other one. */
-static int on_change(void *data, void *record, size_t size)
-{
-	struct call_batch *batch = data;
-
-	cr_assert_eq(size, sizeof(struct call_change));
-	cr_assert_lt(batch->change_count, CALL_BATCH);
-	batch->changes[batch->change_count++] = *(struct call_change *)record;
-	return 0;
-}
-
-static void apply(struct side *side)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, options);
-
-	run_must(bpf_prog_test_run_opts(bpf_program__fd(side->writer->progs.call_writer), &options), "call_writer");
-}
-
-/* The number of changes that the other side has received. */
-static uint32_t exchange(struct side *side)
-{
-	struct call_batch *batch = side->other->batch;
-
-	batch->change_count = 0;
-	ring_buffer__consume(side->ring);
-	apply(side->other);
-	return batch->change_count;
-}
-
-static struct call_writer_bpf *open_writer(struct balancer_bpf *balancer)
-{
-	struct call_writer_bpf *writer = call_writer_bpf__open();
-	struct bpf_map *map;
-
-	cr_assert(writer);
-	writer->rodata->slot_mask = SLOTS - 1;
-	bpf_object__for_each_map(map, writer->obj) if (!bpf_map__is_internal(map))
-		run_must(bpf_map__reuse_fd(map, bpf_object__find_map_fd_by_name(balancer->obj, bpf_map__name(map))),
-			bpf_map__name(map));
-	run_must(call_writer_bpf__load(writer), "call_writer");
-	return writer;
-}
-
-static void use(const struct side *side)
-{
-	skel = side->balancer;
-}
-
 static void load(void)
 {
+	pair_load();
 	for (int i = 0; i < 2; i++) {
-		suite_load(&setup);
-		sides[i] = (struct side){.balancer = skel, .writer = open_writer(skel), .other = &sides[!i]};
-		sides[i].batch = mmap(NULL, sizeof(struct call_batch), PROT_READ | PROT_WRITE, MAP_SHARED,
-			bpf_map__fd(skel->maps.call_batch), 0);
-		cr_assert_neq(sides[i].batch, MAP_FAILED);
+		pair_use(&sides[1 - i]);
 		set_migration(OWNER, PREVIOUS);
-		share(true);
-	}
-	for (int i = 0; i < 2; i++) {
-		sides[i].ring = ring_buffer__new(
-			bpf_map__fd(sides[i].balancer->maps.call_changes), on_change, sides[!i].batch, NULL);
-		cr_assert(sides[i].ring);
-	}
-	use(&sides[0]);
-}
-
-static void unload(void)
-{
-	for (int i = 0; i < 2; i++) {
-		ring_buffer__free(sides[i].ring);
-		munmap(sides[i].batch, sizeof(*sides[i].batch));
-		call_writer_bpf__destroy(sides[i].writer);
-		use(&sides[i]);
-		suite_unload();
 	}
 }
 
-TestSuite(shared_calls, .init = load, .fini = unload);
+TestSuite(shared_calls, .init = load, .fini = pair_unload);
 
 /* --- what the program collects */
 
@@ -163,17 +70,8 @@ Test(shared_calls, each_change_is_collected_once)
 {
 	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
 		cr_expect_eq(send_sip("a@example.com", &messages[i].message, NULL), OWNER, "%s", messages[i].name);
-		cr_expect_eq(exchange(&sides[0]), messages[i].changes, "%s", messages[i].name);
+		cr_expect_eq(pair_exchange(&sides[0]), messages[i].changes, "%s", messages[i].name);
 	}
-}
-
-/* ns of CLOCK_MONOTONIC */
-static void renew(uint64_t lease)
-{
-	sides[0].batch->change_count = sides[0].batch->copy_count = 0;
-	sides[0].batch->lease = lease;
-	apply(&sides[0]);
-	sides[0].batch->lease = 0;
 }
 
 /* Without a valid permission, a new call stays at the previous owner, unless that owner is dead. */
@@ -182,33 +80,33 @@ Test(shared_calls, a_permission_to_use_the_new_owners)
 	const struct message begin = BEGIN;
 
 	cr_expect_eq(send_sip("a@example.com", &begin, NULL), OWNER, "not limited");
-	renew(1);
+	pair_renew(1);
 	cr_expect_eq(send_sip("b@example.com", &begin, NULL), PREVIOUS, "the permission has ended");
 	cr_expect_eq(send_sip("b@example.com", &(struct message)ACKNOWLEDGE, NULL), PREVIOUS);
 	cr_expect_eq(send_sip("a@example.com", &(struct message)ACKNOWLEDGE, NULL), OWNER, "a tracked call");
-	cr_expect_eq(exchange(&sides[0]), 4);
-	call_set_alive(&setup, PREVIOUS, false);
+	cr_expect_eq(pair_exchange(&sides[0]), 4);
+	call_set_alive(&pair_setup, PREVIOUS, false);
 	cr_expect_eq(send_sip("c@example.com", &begin, NULL), OWNER, "the previous owner is dead");
-	call_set_alive(&setup, PREVIOUS, true);
-	renew(UINT64_MAX);
+	call_set_alive(&pair_setup, PREVIOUS, true);
+	pair_renew(UINT64_MAX);
 	cr_expect_eq(send_sip("d@example.com", &begin, NULL), OWNER, "without an end");
 	cr_expect_eq(send_sip("b@example.com", &(struct message)END, NULL), PREVIOUS);
-	renew(1);
-	share(false);
+	pair_renew(1);
+	pair_share(false);
 	cr_expect_eq(send_sip("e@example.com", &begin, NULL), OWNER, "no group");
 }
 
 Test(shared_calls, nothing_is_collected)
 {
 	cr_expect_eq(send_sip("a@example.com", &(struct message)INITIAL("REGISTER", OWNER), NULL), OWNER);
-	cr_expect_eq(exchange(&sides[0]), 0, "a transaction is not a call");
-	share(false);
+	cr_expect_eq(pair_exchange(&sides[0]), 0, "a transaction is not a call");
+	pair_share(false);
 	send_sip("b@example.com", &(struct message)BEGIN, NULL);
-	cr_expect_eq(exchange(&sides[0]), 0, "without a group");
-	share(true);
+	cr_expect_eq(pair_exchange(&sides[0]), 0, "without a group");
+	pair_share(true);
 	set_migration(OWNER, 0);
 	send_sip("c@example.com", &(struct message)BEGIN, NULL);
-	cr_expect_eq(exchange(&sides[0]), 0, "no slot migrates");
+	cr_expect_eq(pair_exchange(&sides[0]), 0, "no slot migrates");
 	cr_expect_eq(lost(), 0);
 }
 
@@ -235,8 +133,8 @@ Test(shared_calls, a_flood_of_new_calls_leaves_room)
 Test(shared_calls, a_call_finds_its_server_at_the_other_balancer)
 {
 	send_sip("a@example.com", &(struct message)BEGIN, NULL);
-	exchange(&sides[0]);
-	use(&sides[1]);
+	pair_exchange(&sides[0]);
+	pair_use(&sides[1]);
 	cr_expect_eq(send_sip("a@example.com", &(struct message)ACKNOWLEDGE, NULL), OWNER);
 	cr_expect_eq(
 		send_sip("b@example.com", &(struct message)WITHIN("ACK", PREVIOUS), NULL), PREVIOUS, "an unknown call");
@@ -256,7 +154,7 @@ Test(shared_calls, connections)
 					    .payload_length = sizeof(rest[i])});
 		cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
 		cr_expect_eq(balancer_receiver(&frame), OWNER);
-		cr_expect_eq(exchange(&sides[0]), changes[i], "segment %d", i);
+		cr_expect_eq(pair_exchange(&sides[0]), changes[i], "segment %d", i);
 	}
 }
 
@@ -301,9 +199,9 @@ Test(shared_calls, random_messages_give_equal_calls)
 
 		message.number = 1 + rand() % 4;
 		snprintf(call_id, sizeof(call_id), "random-%d@example.com", rand() % CALLS);
-		use(side);
+		pair_use(side);
 		cr_expect_neq(send_sip(call_id, &message, NULL), 0);
-		exchange(side);
+		pair_exchange(side);
 	}
 	cr_expect_eq(compare(), CALLS);
 }
@@ -323,7 +221,7 @@ static void copy_all(void)
 		batch->copies[batch->copy_count].key = key;
 		cr_assert(find(&sides[0], &key, &batch->copies[batch->copy_count++].call));
 	}
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	batch->copy_count = 0;
 }
 
@@ -343,13 +241,13 @@ Test(shared_calls, copies_give_equal_calls)
 			ring_buffer__consume(sides[0].ring);
 			sides[1].batch->change_count = 0;
 		} else if (step == STEPS / 2) {
-			exchange(&sides[0]);
+			pair_exchange(&sides[0]);
 			copy_all();
 			compare();
 			copy_all();
 			compare();
 		} else {
-			exchange(&sides[0]);
+			pair_exchange(&sides[0]);
 		}
 	}
 	cr_expect_eq(compare(), CALLS);
@@ -368,10 +266,10 @@ Test(shared_calls, a_late_copy_does_not_revive_a_call)
 	cr_expect_eq(batch->copies[0].call.ended, 0);
 	batch->keeps_ended = true;
 	send_sip("a@example.com", &(struct message)END, NULL);
-	exchange(&sides[0]);
+	pair_exchange(&sides[0]);
 	batch->change_count = 0;
 	batch->copy_count = 1;
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	cr_assert(find(&sides[1], &batch->copies[0].key, &call));
 	cr_expect_neq(call.ended, 0, "the copy is older than the end of the call");
 	batch->copy_count = 0;
@@ -385,7 +283,7 @@ Test(shared_calls, a_copy_ends_a_call)
 
 	send_sip("a@example.com", &(struct message)BEGIN, NULL);
 	send_sip("a@example.com", &(struct message)ACKNOWLEDGE, NULL);
-	exchange(&sides[0]);
+	pair_exchange(&sides[0]);
 	send_sip("a@example.com", &(struct message)END, NULL);
 	copy_all();
 	cr_assert(find(&sides[1], &batch->changes[0].key, &call));
@@ -400,14 +298,14 @@ Test(shared_calls, a_slot_at_rest_is_not_changed)
 	struct tracked_key key;
 
 	send_sip("a@example.com", &(struct message)BEGIN, NULL);
-	use(&sides[1]);
+	pair_use(&sides[1]);
 	set_migration(OWNER, 0);
-	cr_expect_eq(exchange(&sides[0]), 1);
+	cr_expect_eq(pair_exchange(&sides[0]), 1);
 	cr_expect_eq(sides[1].batch->applied, 0);
 	key = sides[1].batch->changes[0].key;
 	cr_expect_not(find(&sides[1], &key, &call));
 	set_migration(OWNER, PREVIOUS);
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	cr_expect_eq(sides[1].batch->applied, 1);
 	cr_expect(find(&sides[1], &key, &call));
 }
@@ -420,15 +318,15 @@ Test(shared_calls, the_server_of_a_known_call)
 	struct tracked_key key;
 
 	send_sip("a@example.com", &(struct message)BEGIN, NULL);
-	exchange(&sides[0]);
+	pair_exchange(&sides[0]);
 	key = batch->changes[0].key;
 	batch->changes[0].backend = PREVIOUS;
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	cr_assert(find(&sides[1], &key, &call));
 	cr_expect_eq(call.backend, OWNER, "it has a live server");
-	use(&sides[1]);
-	call_set_alive(&setup, OWNER, false);
-	apply(&sides[1]);
+	pair_use(&sides[1]);
+	call_set_alive(&pair_setup, OWNER, false);
+	pair_apply(&sides[1]);
 	cr_assert(find(&sides[1], &key, &call));
 	cr_expect_eq(call.backend, PREVIOUS, "its server has died");
 }
@@ -455,16 +353,16 @@ Test(shared_calls, the_beginning_of_a_call_corrects_a_guess)
 
 	for (size_t i = 0; i < sizeof(guesses) / sizeof(*guesses); i++) {
 		snprintf(call_id, sizeof(call_id), "guess-%zu@example.com", i);
-		use(&sides[1]);
+		pair_use(&sides[1]);
 		set_migration(guesses[i].owner, PREVIOUS);
 		for (int j = 0; j < 2 && guesses[i].early[j].line; j++)
 			cr_expect_eq(send_sip(call_id, &guesses[i].early[j], NULL), PREVIOUS, "%s", guesses[i].name);
-		use(&sides[0]);
+		pair_use(&sides[0]);
 		cr_expect_eq(send_sip(call_id, &(struct message)BEGIN, NULL), OWNER, "%s", guesses[i].name);
-		exchange(&sides[0]);
-		exchange(&sides[1]);
+		pair_exchange(&sides[0]);
+		pair_exchange(&sides[1]);
 		for (int j = 0; j < 2; j++) {
-			use(&sides[j]);
+			pair_use(&sides[j]);
 			cr_expect_eq(send_sip(call_id, &(struct message)WITHIN("INFO", 0), NULL),
 				j ? guesses[i].receiver : OWNER, "%s: balancer %d", guesses[i].name, j);
 		}
@@ -478,21 +376,21 @@ Test(shared_calls, a_guess_of_another_balancer)
 	struct call_change guess;
 
 	send_sip("a@example.com", &(struct message)WITHIN("ACK", PREVIOUS), NULL);
-	cr_expect_eq(exchange(&sides[0]), 1);
+	cr_expect_eq(pair_exchange(&sides[0]), 1);
 	guess = batch->changes[0];
 	cr_expect_not(guess.flags & CALL_CHANGE_NEW);
 	cr_expect_eq(guess.backend, PREVIOUS);
 	batch->changes[0].backend = OWNER;
 	batch->changes[0].flags = CALL_CHANGE_NEW;
-	apply(&sides[1]);
-	use(&sides[1]);
+	pair_apply(&sides[1]);
+	pair_use(&sides[1]);
 	cr_expect_eq(send_sip("a@example.com", &(struct message)WITHIN("INFO", 0), NULL), OWNER, "corrected");
 	batch->changes[0] = guess;
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	cr_expect_eq(send_sip("a@example.com", &(struct message)WITHIN("INFO", 0), NULL), OWNER, "a late guess");
 	batch->changes[0].backend = PREVIOUS;
 	batch->changes[0].flags = CALL_CHANGE_NEW;
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	cr_expect_eq(send_sip("a@example.com", &(struct message)WITHIN("INFO", 0), NULL), OWNER, "no guess any more");
 }
 
@@ -501,10 +399,10 @@ Test(shared_calls, indexes_out_of_range)
 	struct call_batch *batch = sides[1].batch;
 
 	send_sip("a@example.com", &(struct message)BEGIN, NULL);
-	exchange(&sides[0]);
+	pair_exchange(&sides[0]);
 	batch->change_count = UINT32_MAX;
 	for (int i = 0; i < CALL_BATCH; i++)
 		batch->changes[i].key.pool = UINT32_MAX - i;
-	apply(&sides[1]);
+	pair_apply(&sides[1]);
 	cr_expect_eq(batch->applied, 0);
 }

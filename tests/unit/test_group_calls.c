@@ -162,10 +162,12 @@ static struct call_copy copy_of(size_t target)
 		.call = {.backend = target,
 			.kind = rand() % 4,
 			.hinted = rand() % 2,
+			.placed = rand() % 2,
 			.seen = 1 + rand() % NOW,
 			.began = 1 + rand() % NOW,
 			.ended = rand() % 2 ? 1 + rand() % NOW : 0,
 			.dialogs = {any(), any(), any(), any(), {any(), any()}, rand() % 2}},
+		.flags = rand() % 2 ? CALL_CHANGE_COUNTED : 0,
 	};
 
 	return copy;

@@ -68,15 +68,28 @@ Test(pool_balanced, placed_calls_keep_their_entries_until_they_have_ended)
 	world.now += 100000;
 	world_load(&world, FARM(""), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world.farm->pools[0].has_placed_calls = true;
+	world.farm->pools[0].may_have_placed_calls = true;
 	world_reconcile(&world, NULL);
 	expect(BALANCED_ENDING, 0);
-	world.farm->pools[0].has_placed_calls = false;
+	world.farm->pools[0].may_have_placed_calls = false;
 	world_reconcile(&world, NULL);
 	expect(BALANCED_NOT, 0);
+	world.farm->pools[0].may_have_placed_calls = true;
+	world_reconcile(&world, NULL);
+	expect(BALANCED_NOT, 0);
+}
+
+Test(pool_balanced, a_pool_that_places_no_calls_has_those_of_a_different_balancer)
+{
+	world_start(&world, FARM(""));
+	expect(BALANCED_NOT, 0);
+	world.now += 100000;
 	world.farm->pools[0].has_placed_calls = true;
 	world_reconcile(&world, NULL);
-	expect(BALANCED_NOT, 0);
+	expect(BALANCED_ENDING, 3700);
+	world.farm->pools[0].has_placed_calls = false;
+	world_reconcile(&world, NULL);
+	expect(BALANCED_NOT, 3700);
 }
 
 Test(pool_balanced, a_daemon_that_starts_with_a_changed_file_knows_what_the_pool_did_before)

@@ -204,6 +204,8 @@ static void run_writer(struct call_exchange *exchange)
 		exchange->counts.failed++;
 	else
 		exchange->counts.applied += batch->applied;
+	if (batch->unsearched)
+		daemon_on_changed(exchange->daemon); /* the next plan sets pool.balanced */
 	batch->change_count = batch->copy_count = 0;
 }
 
@@ -279,9 +281,9 @@ void call_exchange_keep_ended(struct call_exchange *exchange, bool keep)
 		call_writer_batch(exchange->writer)->keeps_ended = keep;
 }
 
-bool call_exchange_is_ready(const struct call_exchange *exchange)
+uint32_t call_exchange_maps(const struct call_exchange *exchange)
 {
-	return exchange->writer;
+	return exchange->maps;
 }
 
 /* The program also counts changes in the element that contains the lease, so a program in the kernel writes it. */

@@ -25,8 +25,8 @@ void call_exchange_receive_calls(struct call_exchange *exchange, const struct gr
 /* Whether a change that ends an unknown call makes an entry (struct call_batch). */
 void call_exchange_keep_ended(struct call_exchange *exchange, bool keep);
 
-/* Can the maps be written? */
-bool call_exchange_is_ready(const struct call_exchange *exchange);
+/* The id of the maps that can be written; 0: none. */
+uint32_t call_exchange_maps(const struct call_exchange *exchange);
 
 /* Sets the end of punt_reader.lease, ns of CLOCK_MONOTONIC. */
 void call_exchange_renew(struct call_exchange *exchange, uint64_t lease);

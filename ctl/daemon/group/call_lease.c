@@ -15,17 +15,20 @@ struct call_lease {
 	struct daemon *daemon;
 	struct call_exchange *exchange;
 	sd_event_source *timer;
+	uint32_t maps;    /* id of the maps that have the permission */
 	uint64_t sent;    /* the last beat: ms of listening_clock_now(), which the message contains */
 	uint64_t sent_at; /* the same, clock_msec() */
 	uint64_t end;     /* of the permission: clock_msec(); UINT64_MAX: never */
-	bool runs;        /* slots migrate, and the timer is on */
+	bool runs;        /* slots migrate or calls are placed, and the timer is on */
 	bool had_ended;   /* what was last logged */
 };
 
 static bool is_needed(const struct call_lease *lease)
 {
-	return group_watch_group(lease->daemon->group_watch) && call_exchange_is_ready(lease->exchange) &&
-	       image_is_migrating(lease->daemon->running);
+	const struct image *running = lease->daemon->running;
+
+	return group_watch_group(lease->daemon->group_watch) && call_exchange_maps(lease->exchange) &&
+	       (image_is_migrating(running) || image_places_calls(running));
 }
 
 bool call_lease_has_ended(const struct call_lease *lease)
@@ -39,10 +42,8 @@ static void log_end(struct call_lease *lease)
 	bool ended = call_lease_has_ended(lease);
 
 	if (ended != lease->had_ended)
-		log_event(LOG_INFO, LOG_FIELDS({"event", "group_placement"}, {"group", name}),
-			"group %s: new calls of migrating slots %s", name,
-			ended ? "stay at the previous owners, because a member does not receive messages"
-			      : "go to the new owners");
+		log_event(LOG_INFO, LOG_FIELDS({"event", "group_placement"}, {"group", name}), "group %s: %s", name,
+			ended ? CALL_LEASE_ENDED : CALL_LEASE_RETURNED);
 	lease->had_ended = ended;
 }
 
@@ -52,6 +53,16 @@ static void renew(struct call_lease *lease, uint64_t end)
 		return;
 	lease->end = end;
 	call_exchange_renew(lease->exchange, end == UINT64_MAX ? end : end * 1000000);
+}
+
+/* Maps that have had no permission from here may have one that does not end: from a daemon that was alone. */
+static void follow_maps(struct call_lease *lease)
+{
+	if (lease->maps == call_exchange_maps(lease->exchange))
+		return;
+	lease->maps = call_exchange_maps(lease->exchange);
+	lease->end = 0;
+	renew(lease, clock_msec());
 }
 
 /* Sends the next beat when the last one has returned. */
@@ -84,6 +95,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *data)
 	lease->runs = is_needed(lease);
 	if (!lease->runs)
 		return 0;
+	follow_maps(lease);
 	beat(lease, group_watch_sender(lease->daemon->group_watch));
 	log_end(lease);
 	sd_event_source_set_time_relative(source, UINT64_C(1000) * BEAT_MSEC);
@@ -95,6 +107,7 @@ void call_lease_update(struct call_lease *lease)
 	if (lease->runs || !is_needed(lease))
 		return;
 	lease->runs = true;
+	lease->maps = 0;
 	lease->end = lease->sent = 0;
 	renew(lease, 1); /* none before the first message has returned */
 	if (!lease->timer && sd_event_add_time_relative(

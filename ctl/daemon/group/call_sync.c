@@ -27,7 +27,8 @@ struct call_sync {
 	struct group_id
 		queue[GROUP_MEMBERS_MAX]; /* members that have asked; node 0: the calls are sent without a question */
 	size_t queued;
-	uint64_t cursor; /* of maps_next_tracked_calls() */
+	uint64_t cursor; /* of maps_next_tracked_calls() or maps_next_counted_calls() */
+	bool counted;    /* the cursor is in counted_calls */
 	uint16_t flags;  /* of the next message */
 	sd_event_source *timer;
 	struct tracked_key keys[COUNTED_BATCH];
@@ -35,14 +36,22 @@ struct call_sync {
 	struct group_calls_batch batch;
 };
 
-static void send_batch(struct call_sync *sync, uint16_t flags)
+static void send_calls(struct call_sync *sync, struct group_calls_batch *batch, uint16_t flags)
 {
 	uint8_t message[GROUP_MESSAGE_SIZE];
 
-	sync->batch.scope = call_exchange_scope(sync->exchange);
+	batch->scope = call_exchange_scope(sync->exchange);
 	group_watch_send(
-		sync->daemon->group_watch, message, group_encode_calls(&sync->batch, flags, clock_seconds(), message));
-	sync->batch.target_count = sync->batch.call_count = 0;
+		sync->daemon->group_watch, message, group_encode_calls(batch, flags, clock_seconds(), message));
+	batch->target_count = batch->call_count = 0;
+}
+
+/* Sends a message without calls. */
+static void send_flags(struct call_sync *sync, struct group_id to, uint16_t flags)
+{
+	struct group_calls_batch none = {.to = to};
+
+	send_calls(sync, &none, flags);
 }
 
 /* --- giving */
@@ -50,13 +59,14 @@ static void send_batch(struct call_sync *sync, uint16_t flags)
 static void send_part_of_set(struct call_sync *sync, uint16_t more)
 {
 	sync->batch.to = *sync->queue;
-	send_batch(sync, sync->flags | more);
+	send_calls(sync, &sync->batch, sync->flags | more);
 	sync->flags = 0;
 }
 
-static void add_call(struct call_sync *sync, const struct tracked_key *key, const struct tracked_call *call)
+static void add_call(
+	struct call_sync *sync, const struct tracked_key *key, const struct tracked_call *call, uint32_t flags)
 {
-	const struct call_copy copy = {*key, *call};
+	const struct call_copy copy = {.key = *key, .call = *call, .flags = flags};
 	struct group_call_target target;
 
 	if (!call_exchange_name(sync->exchange, key->pool, call->backend, &target) ||
@@ -66,23 +76,37 @@ static void add_call(struct call_sync *sync, const struct tracked_key *key, cons
 	group_calls_batch_add(&sync->batch, &target, &copy);
 }
 
-/* Sends the next part of the map. If it cannot be read, the answer is incomplete, but the member that has asked does
- * not wait for it. */
-static void send_part(struct call_sync *sync)
+/* Reads the next part of a map. The cursor is 0 if nothing follows. */
+static void read_part(struct call_sync *sync)
 {
-	const struct image *running = sync->daemon->running;
+	const struct daemon *daemon = sync->daemon;
+	const struct image *running = daemon->running;
 	int count = 0;
 
-	if (image_is_migrating(running))
-		count = maps_next_tracked_calls(sync->daemon->maps, &sync->cursor, sync->keys, sync->calls);
+	if (sync->counted)
+		count = maps_next_counted_calls(daemon->maps, &sync->cursor, sync->keys, sync->calls);
+	else if (image_is_migrating(running))
+		count = maps_next_tracked_calls(daemon->maps, &sync->cursor, sync->keys, sync->calls);
 	else
 		sync->cursor = 0;
 	for (int i = 0; i < count; i++)
-		if (sync->keys[i].pool < running->contract.pools && running->pools[sync->keys[i].pool].migrating)
-			add_call(sync, &sync->keys[i], &sync->calls[i]);
+		if (sync->keys[i].pool < running->contract.pools &&
+			(sync->counted || running->pools[sync->keys[i].pool].migrating))
+			add_call(sync, &sync->keys[i], &sync->calls[i], sync->counted ? CALL_CHANGE_COUNTED : 0);
 	if (count < 0)
-		log_error("group: cannot read the map tracked_calls: %s", strerror(-count));
+		log_error("group: cannot read the map %s: %s", sync->counted ? "counted_calls" : "tracked_calls",
+			strerror(-count));
+}
+
+/* Sends the next part of the two maps. If one cannot be read, the answer is incomplete, but the member that has asked
+ * does not wait for it. */
+static void send_part(struct call_sync *sync)
+{
+	read_part(sync);
 	if (sync->cursor)
+		return;
+	sync->counted = !sync->counted;
+	if (sync->counted)
 		return;
 	send_part_of_set(sync, GROUP_LAST);
 	memmove(sync->queue, sync->queue + 1, --sync->queued * sizeof(*sync->queue));
@@ -106,12 +130,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 static void answer(struct call_sync *sync, struct group_id to)
 {
 	for (size_t i = 0; i < sync->queued; i++)
-		if (group_id_equal(sync->queue[i], to) && (i || !sync->cursor))
+		if (group_id_equal(sync->queue[i], to) && (i || !(sync->cursor || sync->counted)))
 			return;
 	if (sync->queued == GROUP_MEMBERS_MAX)
 		return;
 	if (!sync->queued) {
 		sync->cursor = 0;
+		sync->counted = false;
 		sync->flags = GROUP_FIRST;
 	}
 	sync->queue[sync->queued++] = to;
@@ -142,8 +167,7 @@ static void ask_next(struct call_sync *sync, const struct group *group)
 	sync->asked = member->id;
 	sync->asked_at = listening_clock_now();
 	call_exchange_keep_ended(sync->exchange, true);
-	sync->batch.to = member->id;
-	send_batch(sync, GROUP_ASK);
+	send_flags(sync, member->id, GROUP_ASK);
 }
 
 void call_sync_reconciled(struct call_sync *sync)
@@ -163,7 +187,7 @@ void call_sync_update(struct call_sync *sync)
 		sync->reconciled = sync->began = sync->done = false;
 		return;
 	}
-	if (!sync->reconciled || sync->done || !call_exchange_is_open(sync->exchange) || sync->batch.call_count)
+	if (!sync->reconciled || sync->done || !call_exchange_is_open(sync->exchange))
 		return;
 	if (!sync->began) {
 		sync->began = true;
@@ -175,21 +199,36 @@ void call_sync_update(struct call_sync *sync)
 	}
 }
 
+/* A member that has just started with empty maps must not take the calls of one that has, too, for all calls. Members
+ * that return with their calls send them to all anyway. */
+static void take_question(struct call_sync *sync, struct group_id from)
+{
+	if (sync->done)
+		answer(sync, from);
+	else
+		send_flags(sync, from, GROUP_LAST | GROUP_NONE);
+}
+
 void call_sync_take(struct call_sync *sync, struct group_id from, const struct group_message *message)
 {
-	const struct group_id self = group_self(group_watch_group(sync->daemon->group_watch));
+	const struct group *group = group_watch_group(sync->daemon->group_watch);
 	struct group_calls calls;
+	bool is_for_us;
 
 	if (group_decode_calls(message, &calls))
 		return;
+	is_for_us = group_id_equal(calls.to, group_self(group));
 	if (message->flags & GROUP_ASK) {
-		if (group_id_equal(calls.to, self))
-			answer(sync, from);
+		if (is_for_us)
+			take_question(sync, from);
 		return;
 	}
 	call_exchange_receive_calls(sync->exchange, &calls);
-	if (message->flags & GROUP_LAST && group_id_equal(calls.to, self) && group_id_equal(from, sync->asked) &&
-		!sync->done)
+	if (!(message->flags & GROUP_LAST) || !is_for_us || !group_id_equal(from, sync->asked) || sync->done)
+		return;
+	if (message->flags & GROUP_NONE)
+		ask_next(sync, group);
+	else
 		finish(sync);
 }
 

@@ -330,10 +330,7 @@ static void warn_of_calls(const struct group_watch *watch, const struct sink *si
 	const char *name = group_watch_membership(watch)->name;
 
 	if (call_lease_has_ended(group_watch_lease(watch)))
-		warn(sink,
-			"group %s: new calls of migrating slots stay at the previous owners, because a member does not "
-			"receive messages",
-			name);
+		warn(sink, "group %s: " CALL_LEASE_ENDED, name);
 	if (call_exchange_loses(group_watch_calls(watch)))
 		warn(sink,
 			"group %s: %" PRIu64 " changes of calls are not sent to the other members: there are more than "
