@@ -111,6 +111,9 @@ bool group_receive(struct group *group, struct group_id from, const uint8_t *byt
 	case GROUP_SLOTS:
 		members_take_slots(&group->members, place, &message);
 		break;
+	case GROUP_DRAINED:
+		members_take_drained(place, &message);
+		break;
 	default:
 		changes_receive(group, place, &message);
 	}
@@ -255,6 +258,7 @@ static void send_news(struct group *group)
 	if (group->send_all) {
 		group_send_slots(group);
 		send_votes(group, group->own, true);
+		group_send_drained(group);
 		send_lines(group);
 	} else if (hash_map_count(group->news)) {
 		send_votes(group, group->news, false);
@@ -467,6 +471,7 @@ struct group *group_new(const struct group_settings *settings, group_send *send,
 	changes_begin(&group->changes, settings->started);
 	group->own = hash_map_new(sizeof(struct group_key), sizeof(struct own_vote));
 	group->news = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
+	group->drained = hash_map_new(sizeof(struct group_key), sizeof(uint64_t));
 	return group;
 }
 
@@ -478,6 +483,7 @@ void group_free(struct group *group)
 	changes_end(&group->changes);
 	hash_map_free(group->own);
 	hash_map_free(group->news);
+	hash_map_free(group->drained);
 	slots_map_free(group->own_slots);
 	free(group->lines);
 	free(group);

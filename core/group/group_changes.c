@@ -130,7 +130,7 @@ static const struct place *find_best(const struct group *group)
 
 static void count_and_append(struct changes *changes, struct group_task *task)
 {
-	changes->applied++;
+	task->applied = ++changes->applied;
 	changes->history = group_hash(changes->history, task->bytes, task->length);
 	append(&changes->tasks, task);
 }

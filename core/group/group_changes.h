@@ -23,7 +23,8 @@ struct group_task {
 	enum group_task_kind kind;
 	struct group_id from; /* the member that requests the change or the description */
 	uint64_t number;      /* of the change or of the question, at that member; 0: a change without answers */
-	uint64_t applied;     /* GROUP_TASK_DESCRIBE: for group_send_shared(), as the next two */
+	uint64_t applied;     /* changes since the start of the group, with this one. GROUP_TASK_DESCRIBE: for
+				 group_send_shared(), as the next two */
 	uint64_t history;
 	bool in_sync;
 	char node[NAME_SIZE]; /* of a change: name of the member, and of the user there */

@@ -107,6 +107,7 @@ static void forget_sets(struct members *members, size_t index)
 	hash_map_free(place->set);
 	place->set = NULL;
 	members_forget_slots(members, place);
+	members_forget_drained(place);
 	place->begun &= GROUP_SET_CHANGES;
 	place->member.sets &= GROUP_SET_CHANGES;
 }
@@ -115,6 +116,7 @@ static void free_place(struct members *members, struct place *place)
 {
 	hash_map_free(place->set);
 	members_forget_slots(members, place);
+	members_forget_drained(place);
 	free(place->lines);
 	free(place->member.lines);
 	free(place->shared_bytes);
@@ -222,6 +224,7 @@ void members_take_votes(struct members *members, struct place *place, const stru
 	const size_t index = place - members->places;
 
 	if (message->flags & GROUP_FIRST) {
+		members_forget_drained(place);
 		hash_map_free(place->set);
 		place->set = hash_map_new(sizeof(struct group_key), sizeof(uint8_t));
 	}
@@ -324,5 +327,6 @@ size_t group_dump(const struct group *group, uint8_t **out)
 		dump_ballot(members, &list[i], bytes + length);
 	free(list);
 	*out = bytes;
-	return members_dump_slots(members, out, length);
+	length = members_dump_slots(members, out, length);
+	return members_dump_drained(members, out, length);
 }

@@ -8,6 +8,7 @@
 #define VOTE_SIZE 17
 #define JUDGEMENT_SIZE 1
 #define LINE_SIZE 4
+#define DRAINED_SIZE 24
 #define WORD_SIZE 10
 #define WORDS_HEADER_SIZE (HEADER_SIZE + 17)
 #define MIGRATING_HEADER_SIZE (HEADER_SIZE + 36)
@@ -22,6 +23,7 @@ _Static_assert(WORDS_HEADER_SIZE + 2 + GROUP_WORDS_MAX * WORD_SIZE <= GROUP_MESS
 _Static_assert(MIGRATING_HEADER_SIZE + 2 + GROUP_WORDS_MAX * WORD_SIZE <= GROUP_MESSAGE_SIZE,
 	"migrating slots fit into a message");
 _Static_assert(HEADER_SIZE + 2 + GROUP_LINES_MAX * LINE_SIZE <= GROUP_MESSAGE_SIZE, "lines fit into a message");
+_Static_assert(HEADER_SIZE + 2 + GROUP_DRAINED_MAX * DRAINED_SIZE <= GROUP_MESSAGE_SIZE, "backends fit into a message");
 _Static_assert(HEADER_SIZE + 2 * NAME_SIZE + 32 + GROUP_PART_MAX <= GROUP_MESSAGE_SIZE, "a part fits into a message");
 
 uint64_t group_hash(uint64_t hash, const void *bytes, size_t length)
@@ -195,6 +197,9 @@ int group_message_decode(const uint8_t *bytes, size_t length, struct group_messa
 	case GROUP_MIGRATING:
 		take_migrating(&input, out);
 		break;
+	case GROUP_DRAINED:
+		take_values(&input, DRAINED_SIZE, out);
+		break;
 	}
 	return input.too_short ? -EPROTO : 0;
 }
@@ -210,6 +215,13 @@ struct group_key group_message_vote(const struct group_message *message, size_t 
 	if (*vote == GROUP_VOTE_UP && judgement == JUDGEMENT_FAILS)
 		*vote = GROUP_VOTE_FAILS;
 	return (struct group_key){number_at(bytes, 8), number_at(bytes + 8, 8)};
+}
+
+struct group_drained group_message_drained(const struct group_message *message, size_t index)
+{
+	const uint8_t *bytes = message->values + index * DRAINED_SIZE;
+
+	return (struct group_drained){{number_at(bytes, 8), number_at(bytes + 8, 8)}, number_at(bytes + 16, 8)};
 }
 
 uint32_t group_message_line(const struct group_message *message, size_t index)
@@ -323,6 +335,18 @@ size_t group_encode_votes(const struct group_key *keys, const enum group_vote *v
 		next = put_number(next, group_vote_is_up(votes[i]) ? GROUP_VOTE_UP : votes[i], 1);
 	}
 	return put_judgements(next, votes, count) - out;
+}
+
+size_t group_encode_drained(
+	const struct group_drained *list, size_t count, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE])
+{
+	uint8_t *next = put_number(put_header(out, GROUP_DRAINED, flags), count, 2);
+
+	for (size_t i = 0; i < count; i++) {
+		next = put_number(put_number(next, list[i].key.pool, 8), list[i].key.backend, 8);
+		next = put_number(next, list[i].removal, 8);
+	}
+	return next - out;
 }
 
 size_t group_encode_lines(const uint32_t *lines, size_t count, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE])

@@ -15,6 +15,7 @@
 #define GROUP_VOTES_MAX 900      /* votes in one message */
 #define GROUP_LINES_MAX 4000     /* lines in one message */
 #define GROUP_WORDS_MAX 1600     /* words of slots in one message */
+#define GROUP_DRAINED_MAX 650    /* drained backends in one message */
 
 /* A member, as corosync names it. */
 struct group_id {
@@ -34,9 +35,11 @@ enum group_kind {
 	GROUP_MIGRATING = 9,
 	GROUP_CALL_CHANGES = 10, /* group_calls.h */
 	GROUP_CALLS = 11,        /* the same */
+	GROUP_DRAINED = 12,
 };
 
-/* Flags of a message with votes, lines, slots or a shared state. Each change of votes is a message without flags. */
+/* Flags of a message with votes, lines, slots, drained backends or a shared state. Each change of votes is a message
+ * without flags. */
 #define GROUP_LAST 1  /* the last message of a complete set */
 #define GROUP_FIRST 2 /* the first one */
 #define GROUP_MORE 4  /* GROUP_SLOTS: the next message continues this change */
@@ -122,8 +125,8 @@ struct group_message {
 	struct group_shared shared;
 	struct group_change change;
 	struct group_migrating migrating;
-	size_t count;              /* votes, lines or words; bytes of a shared state, a change or a result */
-	const uint8_t *values;     /* read with group_message_vote(), group_message_line() and group_message_word() */
+	size_t count;              /* votes, lines, words or backends; bytes of a shared state, a change or a result */
+	const uint8_t *values;     /* read with group_message_vote(), _line(), _word() and _drained() */
 	const uint8_t *judgements; /* of votes, one byte for each; NULL: none */
 };
 
@@ -140,7 +143,14 @@ struct group_key {
 	uint64_t backend;
 };
 
+/* A backend that leaves, and that no call of the sender uses any more. */
+struct group_drained {
+	struct group_key key;
+	uint64_t removal; /* number of the change that has made it leave; 0: unknown, or not a change of the group */
+};
+
 struct group_key group_message_vote(const struct group_message *message, size_t index, enum group_vote *vote);
+struct group_drained group_message_drained(const struct group_message *message, size_t index);
 uint32_t group_message_line(const struct group_message *message, size_t index);
 uint64_t group_message_word(const struct group_message *message, size_t index, size_t *number);
 
@@ -148,10 +158,13 @@ uint64_t group_message_word(const struct group_message *message, size_t index, s
 size_t group_encode_hello(const struct group_hello *hello, uint8_t out[GROUP_MESSAGE_SIZE]);
 size_t group_encode_silent(struct group_id member, uint8_t out[GROUP_MESSAGE_SIZE]);
 
-/* A message with up to GROUP_VOTES_MAX votes, or GROUP_LINES_MAX lines. */
+/* A message with up to GROUP_VOTES_MAX votes, GROUP_LINES_MAX lines, or GROUP_DRAINED_MAX drained backends. */
 size_t group_encode_votes(const struct group_key *keys, const enum group_vote *votes, size_t count, uint16_t flags,
 	uint8_t out[GROUP_MESSAGE_SIZE]);
 size_t group_encode_lines(const uint32_t *lines, size_t count, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE]);
+
+size_t group_encode_drained(
+	const struct group_drained *list, size_t count, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE]);
 
 /* Starts a message with words of slots. Up to GROUP_WORDS_MAX words are then appended. */
 size_t group_encode_words(const struct group_words *words, uint16_t flags, uint8_t out[GROUP_MESSAGE_SIZE]);

@@ -24,10 +24,12 @@ struct place {
 	struct hash_map *set; /* struct group_key: the backends of the set of votes that is arriving; NULL: none */
 	uint64_t reported;    /* when this member last reported it as silent, ms; 0: never */
 	bool lines_began;
-	uint32_t *lines;             /* of the set that is arriving */
-	struct slots_map *slots;     /* the phases of its slots; NULL: none is known */
-	struct slots_map *slots_set; /* of the set that is arriving */
-	bool slots_changed;          /* by the change that is arriving */
+	uint32_t *lines;              /* of the set that is arriving */
+	struct slots_map *slots;      /* the phases of its slots; NULL: none is known */
+	struct slots_map *slots_set;  /* of the set that is arriving */
+	bool slots_changed;           /* by the change that is arriving */
+	struct hash_map *drained;     /* struct group_key -> number of the removal; NULL: none */
+	struct hash_map *drained_set; /* of the set that is arriving */
 	size_t line_count;
 	struct group_shared shared; /* its shared state, for this member */
 	uint8_t *shared_bytes;
@@ -96,6 +98,7 @@ struct group {
 	struct hash_map *news;       /* struct group_key -> uint8_t: the votes that are not sent yet */
 	uint32_t round;              /* incremented by group_end_votes() */
 	struct slots_map *own_slots; /* the phases of the slots of this member */
+	struct hash_map *drained;    /* the list of group_set_drained() */
 	uint32_t *lines;
 	size_t line_count;
 	bool send_all;
@@ -132,6 +135,13 @@ void members_take_slots(struct members *members, struct place *place, const stru
 void members_forget_slots(struct members *members, struct place *place);
 size_t members_dump_slots(const struct members *members, uint8_t **out, size_t length);
 void group_send_slots(struct group *group);
+
+/* Of group_drains.c: the drained backends of a member, and of this one. */
+void members_take_drained(struct place *place, const struct group_message *message);
+void members_forget_drained(struct place *place);
+size_t members_dump_drained(const struct members *members, uint8_t **out, size_t length);
+void group_send_drained(struct group *group);
+
 /* --- group_changes.c */
 
 void changes_begin(struct changes *changes, uint64_t started);

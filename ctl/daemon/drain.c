@@ -3,18 +3,31 @@
 
 #include <string.h>
 #include "core/base/memory.h"
+#include "core/base/name.h"
 #include "counted_calls.h"
 #include "tracked_calls.h"
 #include "ctl/maps/clock.h"
 #include "drain.h"
+#include "ctl/daemon/group/group_drains.h"
 #include "log.h"
 
 #define QUIET_SECONDS 32
 
+/* The group removes a backend without a member that does not agree to it so long after the last time at which this
+ * balancer would remove it alone, plus `record_time`. The other members may have lost their slots later. */
+#define OVERDUE_MSEC 10000
+
+/* A backend, by id. */
+struct leaving {
+	bool known;              /* it was leaving when this was last noted */
+	uint64_t removal;        /* number of the change of the group that made it leave; 0: none */
+	uint32_t slotless_since; /* when it lost its last slot, seconds of CLOCK_MONOTONIC; 0: it has a slot */
+};
+
 struct drain {
-	uint32_t *slotless_since; /* by backend id: when a leaving backend lost its last slot, seconds of
-				     CLOCK_MONOTONIC; 0: the backend has a slot or is not leaving */
-	uint32_t limit;           /* the largest backend id */
+	struct leaving *leaving; /* by backend id */
+	uint32_t limit;          /* the largest backend id */
+	uint64_t change;         /* number of the change of the group that is being applied; 0: none */
 };
 
 struct drain *drain_new(void)
@@ -26,16 +39,17 @@ void drain_free(struct drain *drain)
 {
 	if (!drain)
 		return;
-	free(drain->slotless_since);
+	free(drain->leaving);
 	free(drain);
 }
 
 static void make_room(struct drain *drain, uint32_t limit)
 {
-	if (drain->limit == limit)
+	if (drain->leaving && drain->limit >= limit)
 		return;
-	free(drain->slotless_since);
-	drain->slotless_since = allocate(limit + 1, sizeof(*drain->slotless_since));
+	drain->leaving = reallocate(drain->leaving, limit + 1, sizeof(*drain->leaving));
+	for (uint32_t id = drain->limit + (drain->limit != 0); id <= limit; id++)
+		drain->leaving[id] = (struct leaving){0};
 	drain->limit = limit;
 }
 
@@ -87,41 +101,162 @@ static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t 
 
 /* Can a leaving backend be removed? It can be removed once no slot sends packets to it, and at the latest drain_timeout
  * after it lost its last slot. Moves of other slots do not extend this time. */
-static bool is_removable(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
+static bool is_removable(const struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend)
 {
-	uint32_t *since = &drain->slotless_since[backend->id], now = clock_seconds();
+	const uint32_t since = drain->leaving[backend->id].slotless_since;
 
-	if (!is_leaving(backend) || has_slots(daemon, pool->id, backend->id)) {
-		*since = 0;
-		return false;
+	return since && ((clock_seconds() - since) * UINT64_C(1000) > pool->config->drain_timeout ||
+				!may_have_calls(daemon, pool->id, backend->id));
+}
+
+static bool is_overdue(const struct drain *drain, const struct farm_pool *pool, uint16_t id)
+{
+	const uint32_t since = drain->leaving[id].slotless_since;
+
+	return since && (clock_seconds() - since) * UINT64_C(1000) >
+				(uint64_t)pool->config->drain_timeout + pool->config->record_time + OVERDUE_MSEC;
+}
+
+/* --- which backends are leaving */
+
+static void note_backend(
+	struct drain *drain, const struct daemon *daemon, uint32_t pool, const struct farm_backend *backend)
+{
+	struct leaving *leaving = &drain->leaving[backend->id];
+
+	if (!is_leaving(backend)) {
+		*leaving = (struct leaving){0};
+		return;
 	}
-	*since = *since ? *since : now;
-	return (now - *since) * UINT64_C(1000) > pool->config->drain_timeout ||
-	       !may_have_calls(daemon, pool->id, backend->id);
+	if (!leaving->known)
+		leaving->removal = drain->change;
+	leaving->known = true;
+	if (has_slots(daemon, pool, backend->id))
+		leaving->slotless_since = 0;
+	else if (!leaving->slotless_since)
+		leaving->slotless_since = clock_seconds();
+}
+
+static void note(struct drain *drain, const struct daemon *daemon)
+{
+	make_room(drain, daemon->running->contract.backends);
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &daemon->farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++)
+			if (pool->backends[j].id <= drain->limit)
+				note_backend(drain, daemon, pool->id, &pool->backends[j]);
+	}
+}
+
+void drain_begin_change(struct drain *drain, const struct daemon *daemon, uint64_t number)
+{
+	note(drain, daemon);
+	drain->change = number;
+}
+
+void drain_end_change(struct drain *drain, const struct daemon *daemon)
+{
+	note(drain, daemon);
+	drain->change = 0;
+}
+
+/* Leaving backends; `removable`: only those that can be removed. */
+static struct drained *list_leaving(struct drain *drain, const struct daemon *daemon, bool removable, size_t *count)
+{
+	struct drained *list = NULL;
+
+	*count = 0;
+	note(drain, daemon);
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &daemon->farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++) {
+			const struct farm_backend *backend = &pool->backends[j];
+			struct drained *drained;
+
+			if (!is_leaving(backend) || backend->id > drain->limit ||
+				(removable && !is_removable(drain, daemon, pool, backend)))
+				continue;
+			list = reallocate(list, *count + 1, sizeof(*list));
+			drained = &list[(*count)++];
+			*drained = (struct drained){.address = backend->record.address,
+				.drained = {farm_group_key(backend), drain->leaving[backend->id].removal},
+				.is_overdue = is_overdue(drain, pool, backend->id)};
+			name_copy(drained->pool, pool->config->name);
+			name_copy(drained->name, backend->record.name);
+		}
+	}
+	return list;
+}
+
+struct drained *drain_leaving(struct drain *drain, const struct daemon *daemon, size_t *count)
+{
+	return list_leaving(drain, daemon, false, count);
+}
+
+/* --- the shared state of a group */
+
+static struct leaving *find_leaving(struct drain *drain, const struct daemon *daemon, const json_t *item)
+{
+	const char *pool = json_string_value(json_object_get(item, "pool"));
+	const char *name = json_string_value(json_object_get(item, "name"));
+	struct farm_pool *found = pool ? farm_find_pool(daemon->farm, pool) : NULL;
+	const struct farm_backend *backend = found && name ? farm_find_backend(found, name) : NULL;
+
+	return backend && is_leaving(backend) && backend->id <= drain->limit ? &drain->leaving[backend->id] : NULL;
+}
+
+void drain_write_removals(struct drain *drain, const struct daemon *daemon, json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	note(drain, daemon);
+	json_array_foreach(list, i, item)
+	{
+		const struct leaving *leaving = find_leaving(drain, daemon, item);
+
+		if (leaving)
+			json_object_set_new(item, "removal", json_integer((json_int_t)leaving->removal));
+	}
+}
+
+void drain_take_removals(struct drain *drain, const struct daemon *daemon, const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	note(drain, daemon);
+	json_array_foreach(list, i, item)
+	{
+		struct leaving *leaving = find_leaving(drain, daemon, item);
+
+		if (leaving)
+			leaving->removal = json_integer_value(json_object_get(item, "removal"));
+	}
+}
+
+/* --- removal */
+
+void drain_log_end(const char *pool, const char *name)
+{
+	log_event(LOG_INFO, LOG_FIELDS({"event", "drained"}, {"pool", pool}, {"backend", name}),
+		"backend %s/%s is removed: its drain has ended", pool, name);
 }
 
 bool drain_remove_empty(struct drain *drain, struct daemon *daemon)
 {
-	bool changed = false;
+	char error[FARM_ERROR_SIZE];
+	size_t count;
+	struct drained *list = list_leaving(drain, daemon, true, &count);
+	bool own = !group_drains_decide(daemon, list, count);
 
-	make_room(drain, daemon->running->contract.backends);
-	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
-		struct farm_pool *pool = &daemon->farm->pools[i];
-
-		for (size_t j = pool->count; j-- > 0;) {
-			const struct farm_backend *backend = &pool->backends[j];
-			char name[NAME_SIZE], error[FARM_ERROR_SIZE];
-
-			if (!is_removable(drain, daemon, pool, backend))
-				continue;
-			memcpy(name, backend->record.name, sizeof(name));
-			log_event(LOG_INFO,
-				LOG_FIELDS({"event", "drained"}, {"pool", pool->config->name}, {"backend", name}),
-				"backend %s/%s is removed: its drain has ended", pool->config->name, name);
-			farm_remove_backend(daemon->farm, pool->config->name, name, error);
-			changed = true;
-		}
+	for (size_t i = 0; own && i < count; i++) {
+		drain_log_end(list[i].pool, list[i].name);
+		farm_remove_backend(daemon->farm, list[i].pool, list[i].name, error);
 	}
-	return changed;
+	free(list);
+	return own && count;
 }

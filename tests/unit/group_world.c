@@ -127,6 +127,13 @@ void node_change(struct node *node, uint32_t index, uint32_t value)
 	group_send_change(node->group, "alice", &change, sizeof(change), node->now);
 }
 
+void node_change_silently(struct node *node, uint32_t index, uint32_t value)
+{
+	const struct change change = {index, value};
+
+	group_send_event(node->group, &change, sizeof(change));
+}
+
 /* A member refuses changes of the last number: its file differs. */
 static void apply(struct node *node, const struct group_task *task)
 {
@@ -134,7 +141,10 @@ static void apply(struct node *node, const struct group_task *task)
 
 	cr_assert_eq(task->length, sizeof(change));
 	memcpy(&change, task->bytes, sizeof(change));
-	node->shared[change.index] = change.value;
+	if (node->world->on_change)
+		node->world->on_change(node, change.index, change.value, task->applied);
+	else
+		node->shared[change.index] = change.value;
 	group_send_result(node->group, task, change.index < SHARED - 1, "the file differs");
 }
 

@@ -39,6 +39,8 @@ struct group_world {
 	/* Called when a member has read an event (`bytes`: of a message, otherwise NULL), and after time has passed
 	 * (`stamp` is 0). NULL: none. */
 	void (*on_event)(struct node *node, const uint8_t *bytes, size_t length, uint64_t stamp);
+	/* What a change does to the shared state. NULL: it sets the number. */
+	void (*on_change)(struct node *node, uint32_t index, uint32_t value, uint64_t number);
 	bool every_part_is_quorate; /* as with two_node of corosync */
 };
 
@@ -60,8 +62,9 @@ void node_read_all(struct node *node);
 void node_start(struct node *node);
 void node_kill(struct node *node);
 
-/* Sends a change to the group. */
+/* Sends a change to the group; the second function: without answers. */
 void node_change(struct node *node, uint32_t index, uint32_t value);
+void node_change_silently(struct node *node, uint32_t index, uint32_t value);
 
 /* Carries out some or all tasks. */
 void node_work(struct node *node, unsigned int count);

@@ -27,6 +27,16 @@ static size_t make_votes(uint8_t bytes[GROUP_MESSAGE_SIZE])
 	return group_encode_votes(keys, votes, count, below(4), bytes);
 }
 
+static size_t make_drained(uint8_t bytes[GROUP_MESSAGE_SIZE])
+{
+	struct group_drained list[20];
+	size_t count = below(20);
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct group_drained){random_key(), below(3)};
+	return group_encode_drained(list, count, below(4), bytes);
+}
+
 /* A message of a random kind: complete, cut, with wrong bytes, or of a different version. */
 static void attack(struct group_world *world, struct node *node)
 {
@@ -35,7 +45,7 @@ static void attack(struct group_world *world, struct node *node)
 	uint8_t bytes[GROUP_MESSAGE_SIZE];
 	size_t length = 0;
 
-	switch (below(4)) {
+	switch (below(5)) {
 	case 0:
 		length = group_encode_hello(&hello, bytes);
 		break;
@@ -47,6 +57,9 @@ static void attack(struct group_world *world, struct node *node)
 		break;
 	case 3:
 		length = group_encode_lines(lines, below(4), below(4), bytes);
+		break;
+	case 4:
+		length = make_drained(bytes);
 		break;
 	}
 	if (below(2))

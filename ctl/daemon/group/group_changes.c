@@ -10,6 +10,7 @@
 #include "ctl/daemon/join/join_listener.h"
 #include "ctl/daemon/listening_clock.h"
 #include "group_changes.h"
+#include "group_drains.h"
 #include "group_reload.h"
 #include "group_requests.h"
 #include "group_state.h"
@@ -52,20 +53,31 @@ static bool must_wait(struct daemon *daemon)
 	return daemon->using_next_maps;
 }
 
-static void apply_server(struct daemon *daemon, const struct group_task *task, bool own)
+static void apply_server(struct daemon *daemon, const json_t *event, const struct group_task *task, bool own)
 {
-	json_t *event = json_loadb((const char *)task->bytes, task->length, 0, NULL);
 	struct join_request request = {0};
 	const char *text;
 	size_t length;
 	json_int_t time;
 	int is_json;
 
-	if (!json_unpack(event, "{s:s%, s:b, s:I}", "server", &text, &length, "json", &is_json, "time", &time)) {
+	if (!json_unpack(
+		    (json_t *)event, "{s:s%, s:b, s:I}", "server", &text, &length, "json", &is_json, "time", &time)) {
 		request.text = (struct span){text, text + length};
 		request.is_json = is_json;
 		join_listener_apply(daemon->join_listener, &request, time, own ? NULL : task->node);
 	}
+}
+
+/* A change without answers. */
+static void apply_event(struct daemon *daemon, const struct group_task *task, bool own)
+{
+	json_t *event = json_loadb((const char *)task->bytes, task->length, 0, NULL);
+
+	if (group_drains_is_event(event))
+		group_drains_apply(daemon, event);
+	else
+		apply_server(daemon, event, task, own);
 	json_decref(event);
 }
 
@@ -93,6 +105,23 @@ static json_t *apply(struct daemon *daemon, const struct group_task *task)
 	return reply;
 }
 
+/* Changes of the guard, which may interrupt others, do not concern backends. */
+static void apply_task(struct job *job)
+{
+	struct daemon *daemon = job->changes->daemon;
+
+	if (!job->urgent)
+		drain_begin_change(daemon->drain, daemon, job->task->applied);
+	if (job->task->number)
+		job->reply = apply(daemon, job->task);
+	else
+		apply_event(daemon, job->task, group_id_equal(job->task->from, group_self(job->group)));
+	if (job->urgent)
+		return;
+	drain_end_change(daemon->drain, daemon);
+	group_drains_withdraw(daemon);
+}
+
 static void run_task(void *data)
 {
 	struct job *job = data;
@@ -109,10 +138,7 @@ static void run_task(void *data)
 		worker_run_urgent(daemon->worker);
 	switch (job->task->kind) {
 	case GROUP_TASK_APPLY:
-		if (job->task->number)
-			job->reply = apply(daemon, job->task);
-		else
-			apply_server(daemon, job->task, group_id_equal(job->task->from, group_self(job->group)));
+		apply_task(job);
 		break;
 	case GROUP_TASK_DESCRIBE:
 		job->text = group_state_write(daemon);

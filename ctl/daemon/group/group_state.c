@@ -7,6 +7,7 @@
 #include "core/control/shared_backends.h"
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_commands.h"
+#include "ctl/daemon/drain.h"
 #include "ctl/daemon/log.h"
 #include "group_state.h"
 
@@ -98,10 +99,11 @@ static void adopt_blocks(struct daemon *daemon, const json_t *list)
 
 char *group_state_write(struct daemon *daemon)
 {
-	json_t *state = json_pack("{s:o, s:o}", "backends", shared_backends_write(daemon->farm), "blocks",
-		guard_list_blocks(daemon, block_json));
+	json_t *backends = shared_backends_write(daemon->farm), *state;
 	char *text;
 
+	drain_write_removals(daemon->drain, daemon, backends);
+	state = json_pack("{s:o, s:o}", "backends", backends, "blocks", guard_list_blocks(daemon, block_json));
 	worker_unlock(daemon->worker);
 	text = json_dumps(state, JSON_COMPACT);
 	json_decref(state);
@@ -118,6 +120,7 @@ static void adopt_backends(struct daemon *daemon, const char *node, const json_t
 	for (size_t i = 0; i < errors.count; i++)
 		log_warning("group: the state of member %s cannot be applied completely: %s", node, errors.list[i]);
 	messages_free(&errors);
+	drain_take_removals(daemon->drain, daemon, list);
 	if (!changed)
 		return;
 	daemon_change(daemon, &effects);
