@@ -4,6 +4,7 @@
 # again together. The messages of each call arrive through all three balancers.
 #
 # Starts early: it takes nearly two minutes.
+# Has priority: the balancers must learn of a call before its next message, a second later.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
