@@ -257,6 +257,18 @@ struct named {
 	struct difference to;
 };
 
+/* The difference of a backend that is not in the list. A server that has joined only here stays, without the changes of
+ * an operator. */
+static struct difference difference_not_listed(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	struct difference difference = find_difference(pool, backend);
+
+	if (difference.presence != PRESENCE_JOINED)
+		return without_difference(NULL, NULL);
+	difference.admin = AS_IN_FILE;
+	return difference;
+}
+
 /* The differences that a pool should have: those of the list, and none for all other backends. */
 static struct named *wanted_of(const struct farm_pool *pool, const json_t *list, size_t *count)
 {
@@ -279,10 +291,10 @@ static struct named *wanted_of(const struct farm_pool *pool, const json_t *list,
 
 		while (k < j && strcmp(wanted[k].name, backend->record.name))
 			k++;
-		if (k < j || (backend->record.overrides & OVERRIDE_JOINED))
+		if (k < j)
 			continue;
 		name_copy(wanted[*count].name, backend->record.name);
-		wanted[(*count)++].to = without_difference(NULL, NULL);
+		wanted[(*count)++].to = difference_not_listed(pool, backend);
 	}
 	for (i = 0; i < *count; i++) {
 		wanted[i].to.pool = pool->config->name;

@@ -26,6 +26,8 @@ static void forget_marks(struct pool_state *state)
 	free(state->group_begun);
 	state->held = NULL;
 	state->group_begun = NULL;
+	state->was_grouped = state->grouped;
+	state->grouped = false;
 	state->group = (struct migration_phases){0};
 }
 
@@ -198,7 +200,8 @@ static bool has_no_owner(const struct pool_state *state, uint32_t slots)
  * each backend therefore gets its slots at once.
  *
  * At the first start the period ends when every backend has a route. After an outage it does not end early, because
- * a backend may appear reachable too early. */
+ * a backend may appear reachable too early. If this balancer returns to its group, its outage counts no longer: the
+ * pool may have been in service at the other members, with calls in all slots. */
 #define GRACE_MSEC 10000
 
 static bool moves_at_once(struct pool_state *state, const struct farm_pool *pool, uint32_t slots, uint64_t now)
@@ -208,6 +211,8 @@ static bool moves_at_once(struct pool_state *state, const struct farm_pool *pool
 	state->starting = starting && has_pending(pool) && now - state->begun < GRACE_MSEC;
 	if (starting)
 		return true;
+	if (state->grouped && !state->was_grouped)
+		state->empty = 0;
 	if (!has_no_owner(state, slots))
 		state->served = true;
 	else if (state->served)

@@ -41,16 +41,10 @@ void desired_finish_pool(struct desired *desired, uint32_t pool);
  * apply to the next image only. Takes ownership of `held`. */
 void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held);
 
-/* The migration of a pool at all members of the group (group_phases()). */
-struct desired_group {
-	struct migration_phases phases;
-	uint64_t *begun;
-	uint64_t wanted;
-};
-
-/* Makes the slots of a pool wait for the group (migration_rules.group) in the next image only. Takes ownership of the
- * sets. */
-void desired_set_group(struct desired *desired, uint32_t pool, const struct desired_group *group);
+/* Makes the slots of all migrating pools wait for the other members of the group (migration_rules.group), in the next
+ * image only. Call it while the group decides. */
+void desired_read_group(
+	struct desired *desired, const struct farm *farm, const struct image *running, const struct group *group);
 
 /* Continues migrations of other members at a balancer whose maps are not in use yet. `owners` and `previous`: of each
  * slot that is migrating there; `previous` is 0 for other slots. Takes effect with the next image after the first

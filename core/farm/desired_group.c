@@ -4,6 +4,7 @@
 #include <string.h>
 #include "desired_private.h"
 #include "core/base/memory.h"
+#include "core/group/group_slots.h"
 
 /* Owners by name: ids differ between balancers. */
 static uint64_t fingerprint_slots(const struct slots *slots, const uint64_t *names)
@@ -82,15 +83,34 @@ static void free_group(struct pool_state *state)
 	free(state->group_begun);
 }
 
-void desired_set_group(struct desired *desired, uint32_t pool, const struct desired_group *group)
+static bool has_failing(const struct farm_pool *pool)
 {
-	struct pool_state unknown = {0}, *state = pool < desired->count ? &desired->pools[pool] : &unknown;
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_is_failing(pool, &pool->backends[i]))
+			return true;
+	return false;
+}
 
-	free_group(state);
-	state->group = group->phases;
-	state->group_begun = group->begun;
-	state->group_wants = group->wanted;
-	free_group(&unknown);
+void desired_read_group(
+	struct desired *desired, const struct farm *farm, const struct image *running, const struct group *group)
+{
+	const size_t words = MIGRATION_WORDS(running->contract.slots);
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+		struct pool_state *state = pool->id < desired->count ? &desired->pools[pool->id] : NULL;
+
+		if (!state)
+			continue;
+		state->grouped = true;
+		if (!running->pools[pool->id].migrating && !has_failing(pool))
+			continue;
+		free_group(state);
+		state->group.recording = allocate(words, sizeof(uint64_t));
+		state->group.moving = allocate(words, sizeof(uint64_t));
+		state->group_begun = allocate(words, sizeof(uint64_t));
+		state->group_wants = group_phases(group, farm_pool_key(pool), words, &state->group, state->group_begun);
+	}
 }
 
 bool desired_phases(struct desired *desired, const struct farm_pool *pool, uint64_t now,

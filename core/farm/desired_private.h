@@ -25,6 +25,8 @@ struct pool_state {
 	uint64_t begun;
 	bool served;    /* a slot has had an owner since the daemon started */
 	uint64_t empty; /* the last time without an owner of any slot, after the pool was in service; 0: never */
+	bool grouped;   /* the group decides about the next image */
+	bool was_grouped;
 	enum pool_balanced balanced;
 	uint32_t balanced_since; /* as in struct pool */
 };

@@ -187,6 +187,12 @@ void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_
 void farm_set_agreed(struct farm_backend *backend, enum group_verdict agreed, struct group_tally tally);
 void farm_set_agreed_passive(struct farm_backend *backend, enum group_verdict agreed, const char *fails_at);
 
+/* The same, as the group decides now. `group` NULL: this balancer is not a member. */
+void farm_report_group(struct farm_backend *backend, const struct group *group, uint64_t now);
+
+/* Gives the group the votes of this balancer about all backends. */
+void farm_give_votes(const struct farm *farm, struct group *group, uint64_t now);
+
 /* The vote of this balancer about a backend, and the name of the backend in messages of the group. */
 enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backend *backend);
 struct group_key farm_group_key(const struct farm_backend *backend);

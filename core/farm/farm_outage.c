@@ -144,6 +144,48 @@ enum group_vote farm_vote(const struct farm_pool *pool, const struct farm_backen
 	return backend->passive_works ? GROUP_VOTE_WORKS : GROUP_VOTE_UP;
 }
 
+/* Writes "fails at lb1, lb2". */
+static void list_failing(const struct group *group, const struct group_key *key, char *out, size_t size)
+{
+	const struct group_member *member;
+	size_t length = 0;
+
+	for (size_t i = 0; (member = group_member_at(group, i)) && length < size; i++)
+		if (group_member_vote(group, i, key) == GROUP_VOTE_FAILS)
+			length += snprintf(
+				out + length, size - length, "%s%s", length ? ", " : "fails at ", member->hello.node);
+}
+
+void farm_report_group(struct farm_backend *backend, const struct group *group, uint64_t now)
+{
+	const struct group_key key = farm_group_key(backend);
+	enum group_verdict verdict = GROUP_OWN, passive = GROUP_OWN;
+	char fails_at[sizeof(backend->fails_at)] = "";
+	struct group_tally tally = {0};
+
+	if (group) {
+		verdict = group_verdict(group, &key, now, &tally);
+		passive = group_passive_verdict(group, &tally, now);
+	}
+	if (tally.fails)
+		list_failing(group, &key, fails_at, sizeof(fails_at));
+	farm_set_agreed(backend, verdict, tally);
+	farm_set_agreed_passive(backend, passive, fails_at);
+}
+
+void farm_give_votes(const struct farm *farm, struct group *group, uint64_t now)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			const struct group_key key = farm_group_key(backend);
+
+			group_vote(group, &key, farm_vote(&farm->pools[i], backend));
+		}
+	group_end_votes(group);
+	group_tick(group, now);
+}
+
 static void explain_agreed(struct farm_backend *backend)
 {
 	const struct group_tally *tally = &backend->tally;
@@ -152,7 +194,7 @@ static void explain_agreed(struct farm_backend *backend)
 	*backend->agreed_reason = '\0';
 	if (backend->dead == backend->outage.down || backend->agreed == GROUP_OWN)
 		return;
-	if (backend->agreed == GROUP_KEEP)
+	if (backend->agreed == GROUP_KEEP || backend->agreed == GROUP_NO_VOTES)
 		snprintf(backend->agreed_reason, sizeof(backend->agreed_reason),
 			"%s for this balancer; the last decision of its group stays",
 			backend->outage.down ? "down" : "up");
@@ -165,12 +207,13 @@ static void explain_agreed(struct farm_backend *backend)
 			backend->probe_reason);
 }
 
-/* A backend about which no decision exists yet needs one, also while the group does not decide. */
+/* A backend about which no decision exists yet needs one, also while the group does not decide. If the group decides,
+ * the vote of this balancer must reach all members before it has an effect. */
 static bool keeps_decision(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	bool decided = pool->config->probe.type == PROBE_NONE || backend->record.health != HEALTH_UNKNOWN;
 
-	return backend->agreed == GROUP_KEEP && decided;
+	return backend->agreed == GROUP_NO_VOTES || (backend->agreed == GROUP_KEEP && decided);
 }
 
 static void apply_agreed(const struct farm_pool *pool, struct farm_backend *backend)

@@ -394,7 +394,7 @@ enum group_verdict group_verdict(
 		return GROUP_KEEP;
 	*tally = count_votes(group, key);
 	if (!tally->up && !tally->down)
-		return GROUP_KEEP;
+		return GROUP_NO_VOTES;
 	if (group->settings.agree == AGREE_ANY)
 		return tally->down ? GROUP_DOWN : GROUP_UP;
 	return tally->down > tally->up ? GROUP_DOWN : GROUP_UP;

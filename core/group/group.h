@@ -24,8 +24,9 @@ enum group_state {
 
 /* What the group says about a backend. */
 enum group_verdict {
-	GROUP_OWN,  /* this member decides by itself */
-	GROUP_KEEP, /* the last decision stays */
+	GROUP_OWN,      /* this member decides by itself */
+	GROUP_KEEP,     /* the last decision stays */
+	GROUP_NO_VOTES, /* the votes decide, but there are none yet: the last decision stays */
 	GROUP_UP,
 	GROUP_DOWN,
 };

@@ -176,13 +176,13 @@ static uint64_t finish_slot(
 	bool is_moving = rules->group && contains(rules->group->moving, slot);
 
 	progress->over = !held;
-	if (!owner || (!held && !is_moving)) {
+	if (held ? !owner : !is_moving) {
 		end_slot(migration, slot);
 		return MIGRATION_NEVER;
 	}
-	migration->previous->ids[slot] = owner; /* the owner now receives every call that is not tracked */
 	if (!held)
-		return MIGRATION_NEVER;
+		return MIGRATION_NEVER;         /* the other members still send unknown calls to the previous owner */
+	migration->previous->ids[slot] = owner; /* the owner now receives every call that is not tracked */
 	progress->held = now + HELD_MSEC;
 	return progress->held;
 }

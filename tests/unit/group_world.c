@@ -150,6 +150,10 @@ static void apply(struct node *node, const struct group_task *task)
 
 static void carry_out(struct node *node, const struct group_task *task)
 {
+	if (node->world->on_task) {
+		node->world->on_task(node, task);
+		return;
+	}
 	switch (task->kind) {
 	case GROUP_TASK_APPLY:
 		apply(node, task);
@@ -269,6 +273,7 @@ static void read_event(struct node *node)
 	/* Two quorate halves that meet agree only after they have exchanged their states. */
 	if (!node->world->every_part_is_quorate && group_state(node->group, node->now) == GROUP_AGREEING)
 		check_state(node, event->stamp);
+	node->from = event->from;
 	if (node->world->on_event)
 		node->world->on_event(
 			node, event->kind == EVENT_MESSAGE ? event->bytes : NULL, event->length, event->stamp);

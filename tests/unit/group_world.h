@@ -22,7 +22,8 @@ struct node {
 	struct group_id seen[NODES]; /* members of the last change */
 	size_t seen_count;
 	struct event *first, **last;
-	uint64_t now; /* does not run while the process is stopped */
+	struct group_id from; /* of the message that `on_event` gets */
+	uint64_t now;         /* does not run while the process is stopped */
 	enum group_vote votes[POOLS][BACKENDS];
 	uint32_t shared[SHARED];               /* the maps: they survive the process */
 	struct group_task *tasks, **tasks_end; /* that the worker has not carried out yet */
@@ -41,6 +42,8 @@ struct group_world {
 	void (*on_event)(struct node *node, const uint8_t *bytes, size_t length, uint64_t stamp);
 	/* What a change does to the shared state. NULL: it sets the number. */
 	void (*on_change)(struct node *node, uint32_t index, uint32_t value, uint64_t number);
+	/* Carries out a task instead of changing numbers of the shared state. NULL: none. */
+	void (*on_task)(struct node *node, const struct group_task *task);
 	bool every_part_is_quorate; /* as with two_node of corosync */
 };
 

@@ -130,6 +130,20 @@ Test(agreed, a_new_backend_does_not_wait_for_the_group)
 	cr_expect_eq(agree("px9", GROUP_KEEP)->record.state, STATE_UP);
 }
 
+Test(agreed, a_group_without_votes_about_a_new_backend_waits_for_the_first_one)
+{
+	char error[FARM_ERROR_SIZE];
+	struct address address;
+
+	cr_assert_eq(address_parse("10.0.0.19", &address), 0);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px9", &address, 1, error), 0);
+	world_set_routes(&world, ROUTE_READY);
+	probe(world_backend(&world, "px9"), true);
+	cr_expect_eq(agree("px9", GROUP_NO_VOTES)->record.state, STATE_UNKNOWN);
+	cr_expect_eq(farm_vote(&world.farm->pools[0], world_backend(&world, "px9")), GROUP_VOTE_UP);
+	cr_expect_eq(agree("px9", GROUP_UP)->record.state, STATE_UP);
+}
+
 Test(agreed, votes)
 {
 	const struct farm_pool *pool = &world.farm->pools[0];

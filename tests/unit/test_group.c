@@ -49,7 +49,7 @@ static enum group_verdict expected(const struct group_world *world, const size_t
 	if (world->agree == AGREE_OWN)
 		return GROUP_OWN;
 	if (!up && !down)
-		return GROUP_KEEP;
+		return GROUP_NO_VOTES;
 	if (world->agree == AGREE_ANY)
 		return down ? GROUP_DOWN : GROUP_UP;
 	return down > up ? GROUP_DOWN : GROUP_UP;
@@ -187,7 +187,7 @@ Test(group, votes_decide)
 		{"du", AGREE_MAJORITY, GROUP_UP},
 		{"dd", AGREE_MAJORITY, GROUP_DOWN},
 		{"d--", AGREE_MAJORITY, GROUP_DOWN},
-		{"---", AGREE_MAJORITY, GROUP_KEEP},
+		{"---", AGREE_MAJORITY, GROUP_NO_VOTES},
 		{"duuu", AGREE_ANY, GROUP_DOWN},
 		{"u---", AGREE_ANY, GROUP_UP},
 		{"ddd", AGREE_OWN, GROUP_OWN},
@@ -217,7 +217,7 @@ Test(group, votes_about_responses_decide)
 		{"fuu", AGREE_MAJORITY, GROUP_DOWN, GROUP_UP},
 		{"f--", AGREE_MAJORITY, GROUP_DOWN, GROUP_UP},
 		{"uuu", AGREE_MAJORITY, GROUP_UP, GROUP_UP},
-		{"---", AGREE_MAJORITY, GROUP_UP, GROUP_KEEP},
+		{"---", AGREE_MAJORITY, GROUP_UP, GROUP_NO_VOTES},
 		{"fdd", AGREE_MAJORITY, GROUP_DOWN, GROUP_DOWN},
 		{"fwww", AGREE_ANY, GROUP_DOWN, GROUP_UP},
 		{"wwu", AGREE_ANY, GROUP_UP, GROUP_UP},

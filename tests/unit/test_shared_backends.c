@@ -163,9 +163,11 @@ Test(shared_backends, a_server_that_has_joined_here_stays)
 	address_parse("10.0.0.14", &address);
 	farm_add_backend(to.farm, to.running, "proxies", "px4", &address, 1, error);
 	world_backend(&to, "px4")->record.overrides |= OVERRIDE_JOINED;
+	farm_set_admin(to.farm, "proxies", "px4", ADMIN_DRAIN, error);
 	take(&to, none);
 	json_decref(none);
 	cr_expect_not_null(farm_find_backend(&to.farm->pools[0], "px4"));
+	cr_expect_eq(world_backend(&to, "px4")->record.admin, ADMIN_READY, "the change of an operator ends");
 }
 
 Test(shared_backends, lists_that_are_not_valid_change_nothing)

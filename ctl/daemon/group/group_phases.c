@@ -37,19 +37,9 @@ bool group_phases_have_ended(const struct group_phases *phases, const struct dae
 	return group && group_phases_version(group) != phases->version && image_is_migrating(daemon->running);
 }
 
-static bool has_failing(const struct farm_pool *pool)
-{
-	for (size_t i = 0; i < pool->count; i++)
-		if (farm_backend_is_failing(pool, &pool->backends[i]))
-			return true;
-	return false;
-}
-
 bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
-	const struct farm *farm = daemon->farm;
-	const size_t words = MIGRATION_WORDS(daemon->running->contract.slots);
 	uint64_t version = phases->version;
 
 	if (!group)
@@ -57,18 +47,7 @@ bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 	phases->version = group_phases_version(group);
 	if (group_state(group, listening_clock_now()) != GROUP_AGREEING)
 		return false;
-	for (size_t i = 0; i < farm->config->pool_count; i++) {
-		const uint32_t id = farm->pools[i].id;
-		struct desired_group all;
-
-		if (!daemon->running->pools[id].migrating && !has_failing(&farm->pools[i]))
-			continue;
-		all.phases.recording = allocate(words, sizeof(uint64_t));
-		all.phases.moving = allocate(words, sizeof(uint64_t));
-		all.begun = allocate(words, sizeof(uint64_t));
-		all.wanted = group_phases(group, farm_pool_key(&farm->pools[i]), words, &all.phases, all.begun);
-		desired_set_group(daemon->desired, id, &all);
-	}
+	desired_read_group(daemon->desired, daemon->farm, daemon->running, group);
 	return phases->version != version;
 }
 

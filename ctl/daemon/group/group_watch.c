@@ -375,50 +375,15 @@ void group_watch_update(struct group_watch *watch)
 
 /* --- votes and decisions */
 
-/* Writes "fails at lb1, lb2". */
-static void list_failing(const struct group *group, const struct group_key *key, char out[NAMES_SIZE])
-{
-	const struct group_member *member;
-	size_t length = 0;
-
-	for (size_t i = 0; (member = group_member_at(group, i)) && length < NAMES_SIZE; i++)
-		if (group_member_vote(group, i, key) == GROUP_VOTE_FAILS)
-			length += snprintf(out + length, NAMES_SIZE - length, "%s%s", length ? ", " : "fails at ",
-				member->hello.node);
-}
-
 void group_watch_report(const struct group_watch *watch, struct farm_backend *backend)
 {
-	enum group_verdict verdict = GROUP_OWN, passive = GROUP_OWN;
-	struct group_tally tally = {0};
-	char fails_at[NAMES_SIZE] = "";
-
-	if (watch->group) {
-		const struct group_key key = farm_group_key(backend);
-		const uint64_t now = listening_clock_now();
-
-		verdict = group_verdict(watch->group, &key, now, &tally);
-		passive = group_passive_verdict(watch->group, &tally, now);
-		if (tally.fails)
-			list_failing(watch->group, &key, fails_at);
-	}
-	farm_set_agreed(backend, verdict, tally);
-	farm_set_agreed_passive(backend, passive, fails_at);
+	farm_report_group(backend, watch->group, listening_clock_now());
 }
 
 void group_watch_vote(struct group_watch *watch, const struct farm *farm)
 {
-	if (!watch->group)
-		return;
-	for (size_t i = 0; i < farm->config->pool_count; i++)
-		for (size_t j = 0; j < farm->pools[i].count; j++) {
-			const struct farm_backend *backend = &farm->pools[i].backends[j];
-			const struct group_key key = farm_group_key(backend);
-
-			group_vote(watch->group, &key, farm_vote(&farm->pools[i], backend));
-		}
-	group_end_votes(watch->group);
-	group_tick(watch->group, listening_clock_now());
+	if (watch->group)
+		farm_give_votes(farm, watch->group, listening_clock_now());
 }
 
 void group_watch_reconciled(struct group_watch *watch)
