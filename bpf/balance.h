@@ -146,9 +146,9 @@ static __always_inline __u32 balance_choose(struct flow *flow)
 	return backend;
 }
 
-/* Returns whether a packet in a pool with pool.balanced may belong to a placed call, or start one. For all other
- * packets the slot is sufficient, and the message need not be read. Tests only the first byte: an INVITE may follow
- * empty lines. */
+/* Returns whether a packet in a pool with pool.balanced may belong to a placed call, start one, or belong to one that
+ * was refused (ACK, CANCEL). For all other packets the slot is sufficient, and the message need not be read. Tests only
+ * the first byte: a request may follow empty lines. */
 __noinline int balance_concerns(struct xdp_md *ctx, __u64 hash, __u32 pool, __u32 payload)
 {
 	struct tracked_key key = {.hash = hash, .pool = pool, .slot = hash & slot_mask};
@@ -160,6 +160,8 @@ __noinline int balance_concerns(struct xdp_md *ctx, __u64 hash, __u32 pool, __u3
 	if (!balance || !(balance->flags & (BALANCE_BY_TURN | BALANCE_MAY_SPILL)))
 		return false;
 	bpf_xdp_load_bytes(ctx, payload, &first, 1);
+	if (balance->flags & BALANCE_REFUSES && (first == 'A' || first == 'C'))
+		return true;
 	return first == 'I' || first <= ' ';
 }
 

@@ -550,8 +550,11 @@ Test(balance, without_room_anywhere_the_owner_keeps_new_calls)
 
 Test(balance, without_room_anywhere_new_calls_are_refused)
 {
+	struct message failed = ack, cancel = invite;
 	char call[32];
 
+	failed.branch = cancel.branch = "INV";
+	cancel.line = REQUEST("CANCEL");
 	strcpy(call, next_call(false));
 	set_balance(BALANCE_MAY_SPILL | BALANCE_REFUSES, "2");
 	cr_expect_eq(deliver(call, &invite), OWNER);
@@ -564,7 +567,10 @@ Test(balance, without_room_anywhere_new_calls_are_refused)
 	cr_expect_eq(deliver(call, &invite), 0);
 	set_full(2, false);
 	cr_expect_eq(deliver(call, &invite), 0, "a retransmission: the client may already have the 503");
+	cr_expect_eq(deliver(call, &cancel), 0);
+	cr_expect_eq(deliver(call, &failed), 0, "the ACK of the 503");
 	cr_expect_eq(deliver(call, &again), 2, "a new attempt");
+	cr_expect_eq(deliver(call, &ack), 2, "the ACK of a 2xx response");
 	cr_expect_eq(deliver(next_call(false), &options), OWNER);
 	cr_expect_eq(counters().overload, 2);
 	set_full(2, true);
