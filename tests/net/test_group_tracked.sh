@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/group.sh
 
 GROUP_KEYS="alone_after: 3s"
+GROUP_POOL="record_time: 60s" # until `reload`: the test of the recording phase then has time enough on a busy machine
 
 # through HOST: the client then sends to the VIP through this balancer.
 through() {
@@ -53,6 +54,14 @@ all_agree() {
 	group_all group_is '.state == "agreeing" and ([.members[] | select(.state == "agreeing")] | length) == 3'
 }
 
+# begins_elsewhere: begins a call of px1 through lb1; `new` is its name and `owner` its server. Succeeds if this is the new owner. For
+# a moment, the permission to place calls there may be missing on a busy machine (docs/design/group.md, tracked calls).
+begins_elsewhere() {
+	new=${calls[4 + attempt++]}
+	owner=$(says lb1 "$new" INVITE 1)
+	[[ $owner == px[23] ]] || ! says lb1 "$new" BYE 2 2
+}
+
 # lab_end NAME: kills the process.
 lab_end() {
 	lab_stop "$1" KILL || true
@@ -71,7 +80,7 @@ done
 check "three members agree" wait_for 20 all_agree
 group_ctl lb1 pool finish proxies > "$LAB_DIR/finish"
 mapfile -t calls < <(seq -f 'tracked-%g' 60 | group_ctl lb1 lookup sip - | awk '$2 == "px1" { print $1 }')
-old=${calls[0]} ended=${calls[1]} new=${calls[2]} other=${calls[3]}
+old=${calls[0]} ended=${calls[1]} third=${calls[2]} other=${calls[3]} last=${calls[-1]} attempt=0
 
 # --- while the slots are recorded
 
@@ -87,9 +96,13 @@ check "it has ended at all members" wait_for 10 group_all calls_are px1 1
 
 # --- after the slots have moved
 
+GROUP_POOL="record_time: 1s"
+for node in "${GROUP_NODES[@]}"; do
+	group_config $node | lab_write $node "$LAB_CONFIG"
+done
+check "the recording phase becomes shorter" group_ctl lb1 reload --all
 check "the slots move at all members" wait_for 20 group_all has_no_slots px1
-owner=$(says lb1 "$new" INVITE 1)
-like "a new call goes to the new owner" "$owner" '^px[23]$'
+check "a new call goes to the new owner" wait_for 2 begins_elsewhere
 check "the other members know its server" wait_for 10 group_all calls_are "$owner" 1
 is "its ACK through lb3 finds the server" "$(says lb3 "$new" ACK 1 2)" "$owner"
 is "its re-INVITE through lb2, too" "$(says lb2 "$new" INVITE 2 2)" "$owner"
@@ -103,7 +116,6 @@ check "it has ended at all members" wait_for 10 group_all calls_are px1 1
 lab_stop sipxdpd-lb2
 lab_in lb2 sipxdp-loader detach
 lab_in lb2 sipxdp-loader attach -c "$LAB_CONFIG"
-third=${calls[4]}
 owner3=$(says lb1 "$third" INVITE 1)
 check "lb3 knows a call that begins while lb2 is away" wait_for 10 total_is lb3 3
 is "... and its server" "$(says lb3 "$third" ACK 1 2)" "$owner3"
@@ -114,7 +126,6 @@ is "... and so does the call from before its start" "$(says lb2 "$new" INFO 3 2)
 is "... and its end" "$(says lb2 "$third" BYE 3 2)" "$owner3"
 check "... which all members know" wait_for 10 group_all total_is 2
 check "a daemon is killed" lab_end sipxdpd-lb3
-last=${calls[5]}
 owner4=$(says lb1 "$last" INVITE 1)
 check "lb2 knows a call that begins meanwhile" wait_for 10 total_is lb2 3
 is "... and its server" "$(says lb2 "$last" ACK 1 2)" "$owner4"
