@@ -97,12 +97,21 @@ _calls_executed() {
 	[ "$(grep -cx "$1" "$LAB_DIR/calls.log")" -gt "$2" ]
 }
 
-# calls_do COMMAND: a command of tests/tools/calls; returns when it has been executed.
+_calls_executed_or_ended() {
+	_calls_executed "$@" || _lab_ended calls
+}
+
+# calls_do COMMAND: a command of tests/tools/calls; returns when it has been executed. Otherwise says what the program does: a
+# suite without it ends at once. (A write to a program that has ended would end this shell without a word.)
 calls_do() {
-	local before
+	local before process=${LAB_PROCESS[calls]}
 	before=$(grep -cx "$1" "$LAB_DIR/calls.log") || true
-	echo "$1" >&"$CALLS_COMMANDS"
-	wait_for 5 _calls_executed "$1" "$before"
+	_lab_ended calls || echo "$1" >&"$CALLS_COMMANDS"
+	wait_for 15 _calls_executed_or_ended "$1" "$before" || true
+	! _calls_executed "$1" "$before" || return 0
+	diag "tests/tools/calls has not executed '$1'; its state: $(ps -o stat=,wchan=,time= -p "$process" || echo ended). Its last lines:" \
+		"$(tail -n 5 "$LAB_DIR/calls.log")" >&2
+	return 1
 }
 
 # calls_count FIELD: a counter of the last report
