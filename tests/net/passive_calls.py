@@ -6,7 +6,8 @@ way: INVITE, ACK and BYE.
   passive_calls.py VIP RATE ADDRESS...
 
 After each line on standard input, it prints "calls COUNT refused COUNT stray COUNT": calls since the last line that have
-begun, were refused with 503, and whose BYE has reached a server that does not know the call.
+begun, were refused with 503, and whose BYE has reached a server that does not know the call. A Call-ID starts with the time at
+which its call began.
 """
 import heapq
 import select
@@ -20,7 +21,7 @@ TALK = 1  # seconds between the messages of a call: balancers share what they kn
 
 class Call:
     def __init__(self, number, first):
-        self.id = f"call-{number}@passive"
+        self.id = f"{time.time():.3f}-{number}@passive"
         self.way = first
         self.method = "INVITE"
         self.attempts = 0

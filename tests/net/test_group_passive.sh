@@ -100,8 +100,9 @@ owns_none() {
 	group_ctl "$1" --json backend list | jq -e --arg name "$2" '.[] | select(.name == $name) | .slots == 0' > /dev/null
 }
 
+# at_rest HOST: no slot is recorded or moves. A few slots may keep a call whose end this balancer has not seen (docs/group.md).
 at_rest() {
-	group_ctl "$1" --json backend list | jq -e 'all(.migrating == "")' > /dev/null
+	group_ctl "$1" --json backend list | jq -e 'all(.migrating | test("^([1-9] releasing)?$"))' > /dev/null
 }
 
 # reason HOST SERVER
@@ -116,6 +117,14 @@ votes_are() {
 
 strays() {
 	cat "$LAB_DIR"/px?.log | grep -c ^stray || true
+}
+
+# describe_strays: the first stray messages, and what the balancers did then
+describe_strays() {
+	grep -H ^stray "$LAB_DIR"/px?.log | head -n 5 | while IFS=: read -r file message; do
+		echo "${file##*/}: $message; it began at $(date -d "@$(grep -o '[0-9]*[.][0-9]*' <<< "$message")" +%T.%3N)"
+	done
+	grep -E ' (new calls go|slots (will )?move|backend ready)' "$LAB_DIR"/sipxdpd-lb?.log | sed 's|.*/sipxdpd-||' | cut -c 1-150 | tail -n 40
 }
 
 lab_open
@@ -181,7 +190,9 @@ faults px2
 check "an operator takes it back" group_ctl lb2 backend ready proxies px2
 check "... at all members" wait_for 2 all_are px2 up
 
-is "each message has reached the server of its call" "$(strays)" 0
+wrong=$(strays)
+is "each message has reached the server of its call" "$wrong" 0
+[ "$wrong" -eq 0 ] || diag "$(describe_strays)"
 
 # --- a restart
 
