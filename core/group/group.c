@@ -128,13 +128,14 @@ bool group_member_is_compatible(const struct group_member *member)
 
 /* --- sending */
 
-static void send_hello(struct group *group, uint64_t now)
+static void send_hello(struct group *group, bool beats, uint64_t now)
 {
 	struct group_hello hello = {.time = now,
 		.started = group->settings.started,
 		.fingerprint = group_hash(GROUP_HASH_BEGIN, group->lines, group->line_count * sizeof(*group->lines)),
 		.state = group_state(group, now),
-		.agree = group->settings.agree};
+		.agree = group->settings.agree,
+		.beats = beats};
 	uint8_t message[GROUP_MESSAGE_SIZE];
 
 	name_copy(hello.node, group->settings.node);
@@ -143,10 +144,10 @@ static void send_hello(struct group *group, uint64_t now)
 	group->greeted = now ? now : 1;
 }
 
-void group_greet(struct group *group, uint64_t now)
+void group_beat(struct group *group, uint64_t now)
 {
 	if (members_find(&group->members, group->self))
-		send_hello(group, now);
+		send_hello(group, true, now);
 }
 
 uint64_t group_echo(const struct group *group)
@@ -276,7 +277,7 @@ void group_tick(struct group *group, uint64_t now)
 	if (!members_find(&group->members, group->self))
 		return;
 	if (!group->greeted || group->send_all || now >= group->greeted + HELLO_PAUSE)
-		send_hello(group, now);
+		send_hello(group, false, now);
 	send_news(group);
 	changes_tick(group, now);
 	if (group_is_echoed(group, now))
@@ -344,6 +345,17 @@ enum group_state group_state(const struct group *group, uint64_t now)
 	return group->quorate && group_is_echoed(group, now) ? GROUP_JOINING : GROUP_WAITING;
 }
 
+static bool has_late_member(const struct group *group, uint64_t now)
+{
+	for (size_t i = 0; i < group->members.count; i++) {
+		const struct group_member *member = group_member_at(group, i);
+
+		if (member->hello.beats && now >= member->heard + GROUP_BEAT_LATE && group_member_counts(member))
+			return true;
+	}
+	return false;
+}
+
 enum group_placement group_placement(const struct group *group, uint64_t now)
 {
 	enum group_state state = group_state(group, now);
@@ -352,7 +364,7 @@ enum group_placement group_placement(const struct group *group, uint64_t now)
 		return GROUP_PLACES;
 	if (state != GROUP_AGREEING || (group->left && now < group->left + group->settings.alone_after))
 		return GROUP_PLACES_NOT;
-	return GROUP_PLACES_IF_ECHOED;
+	return has_late_member(group, now) ? GROUP_PLACES_NOT : GROUP_PLACES_IF_ECHOED;
 }
 
 static struct group_tally count_votes(const struct group *group, const struct group_key *key)

@@ -9,7 +9,8 @@
 #include "group_message.h"
 
 #define GROUP_MEMBERS_MAX 32
-#define GROUP_SILENCE 3000 /* ms without a message after which a member counts as silent */
+#define GROUP_SILENCE 3000  /* ms without a message after which a member counts as silent */
+#define GROUP_BEAT_LATE 500 /* the same, after which the others place no calls: group_placement() */
 
 struct group;
 
@@ -87,8 +88,8 @@ void group_end_votes(struct group *group);
 /* The lines of the running configuration, sorted (config_lines.h). */
 void group_set_lines(struct group *group, const uint32_t *lines, size_t count);
 
-/* Sends a hello now. */
-void group_greet(struct group *group, uint64_t now);
+/* Sends a hello now. The caller repeats this every 50 ms, so that the others notice at once when this member stops. */
+void group_beat(struct group *group, uint64_t now);
 
 /* When the last hello that has returned was sent, ms. */
 uint64_t group_echo(const struct group *group);

@@ -160,6 +160,7 @@ int group_message_decode(const uint8_t *bytes, size_t length, struct group_messa
 	switch (out->kind) {
 	case GROUP_HELLO:
 		take_hello(&input, &out->hello);
+		out->hello.beats = out->flags & GROUP_BEATS;
 		break;
 	case GROUP_SILENT:
 		out->silent = take_id(&input);
@@ -249,7 +250,7 @@ static uint8_t *put_text(uint8_t *out, const char *text)
 
 size_t group_encode_hello(const struct group_hello *hello, uint8_t out[GROUP_MESSAGE_SIZE])
 {
-	uint8_t *next = put_header(out, GROUP_HELLO, 0);
+	uint8_t *next = put_header(out, GROUP_HELLO, hello->beats ? GROUP_BEATS : 0);
 
 	next = put_number(next, hello->time, 8);
 	next = put_number(next, hello->started, 8);

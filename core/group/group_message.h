@@ -44,6 +44,7 @@ enum group_kind {
 #define GROUP_FIRST 2 /* the first one */
 #define GROUP_MORE 4  /* GROUP_SLOTS: the next message continues this change */
 #define GROUP_ASK 4   /* GROUP_SHARED: asks all members for their shared state; GROUP_MIGRATING: asks the member `to` */
+#define GROUP_BEATS 4 /* GROUP_HELLO: group_hello.beats */
 #define GROUP_CLAIM 8 /* GROUP_SHARED: no member has the state of the group; that of the sender shall be it */
 #define GROUP_NOTE 16 /* GROUP_SHARED: the state of the sender when the members changed */
 #define GROUP_NONE 32 /* GROUP_MIGRATING, GROUP_CALLS: the sender does not know them yet itself */
@@ -68,6 +69,7 @@ struct group_hello {
 	uint64_t fingerprint; /* of the configuration (config_lines.h) */
 	uint8_t state;        /* enum group_state */
 	uint8_t agree;        /* enum config_agree */
+	bool beats;           /* the sender needs the others to receive its messages: the next one follows soon */
 	char node[NAME_SIZE];
 	char version[NAME_SIZE]; /* of sipxdp */
 };

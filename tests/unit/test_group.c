@@ -318,6 +318,28 @@ Test(group, new_calls_stay_at_the_previous_owners_while_a_member_is_silent)
 	group_world_end(&world);
 }
 
+Test(group, new_calls_stay_at_the_previous_owners_as_soon_as_a_member_that_beats_is_late)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	world.nodes[2].stopped = true;
+	group_world_run_for(&world, 2 * GROUP_BEAT_LATE);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED, "nobody beats");
+	world.nodes[2].stopped = false;
+	group_world_run_for(&world, 2000);
+	group_beat(world.nodes[2].group, world.nodes[2].now);
+	node_read_all(&world.nodes[0]);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
+	world.nodes[2].stopped = true;
+	group_world_run_for(&world, GROUP_BEAT_LATE);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_NOT);
+	world.nodes[2].stopped = false;
+	group_world_run_for(&world, 2000);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
+	group_world_end(&world);
+}
+
 Test(group, the_time_of_the_last_message_that_has_returned)
 {
 	struct group_world world;
@@ -326,7 +348,7 @@ Test(group, the_time_of_the_last_message_that_has_returned)
 
 	begin_with(&world, AGREE_MAJORITY, "uu");
 	sent = node->now;
-	group_greet(node->group, sent);
+	group_beat(node->group, sent);
 	cr_expect_lt(group_echo(node->group), sent);
 	node_read_all(node);
 	cr_expect_eq(group_echo(node->group), sent);

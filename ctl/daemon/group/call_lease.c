@@ -55,6 +55,14 @@ static void renew(struct call_lease *lease, uint64_t end)
 	call_exchange_renew(lease->exchange, end == UINT64_MAX ? end : end * 1000000);
 }
 
+static void withdraw(struct call_lease *lease)
+{
+	if (lease->end && lease->end <= clock_msec())
+		return;
+	lease->end = 0;
+	renew(lease, clock_msec());
+}
+
 /* Maps that have had no permission from here may have one that does not end: from a daemon that was alone. */
 static void follow_maps(struct call_lease *lease)
 {
@@ -62,7 +70,7 @@ static void follow_maps(struct call_lease *lease)
 		return;
 	lease->maps = call_exchange_maps(lease->exchange);
 	lease->end = 0;
-	renew(lease, clock_msec());
+	withdraw(lease);
 }
 
 /* Sends the next beat when the last one has returned. */
@@ -72,10 +80,8 @@ static void beat(struct call_lease *lease, struct group *group)
 	enum group_placement placement = group_placement(group, now);
 	bool returned = group_echo(group) >= lease->sent;
 
-	if (lease->end == UINT64_MAX && placement != GROUP_PLACES) {
-		lease->end = 0;
-		renew(lease, clock_msec());
-	}
+	if (placement == GROUP_PLACES_NOT || (lease->end == UINT64_MAX && placement != GROUP_PLACES))
+		withdraw(lease);
 	if (placement == GROUP_PLACES)
 		renew(lease, UINT64_MAX);
 	else if (placement == GROUP_PLACES_IF_ECHOED && returned && lease->sent)
@@ -84,7 +90,7 @@ static void beat(struct call_lease *lease, struct group *group)
 		return;
 	lease->sent = now;
 	lease->sent_at = clock_msec();
-	group_greet(group, now);
+	group_beat(group, now);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *data)
