@@ -65,6 +65,7 @@ void group_set_members(struct group *group, const struct group_id *ids, size_t c
 
 static void receive_hello(struct group *group, struct place *place, const struct group_message *message, uint64_t now)
 {
+	group->members.slots_version += place->member.hello.state != message->hello.state;
 	place->member.hello = message->hello;
 	if (!group_id_equal(place->member.id, group->self))
 		return;
