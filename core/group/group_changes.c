@@ -5,8 +5,9 @@
  *
  * If one of the members has the state of the group, the asking member adopts that. Otherwise (all start, or halves
  * without a quorum meet) it claims the best one: the first claim in the order of all messages counts, and all other
- * members ask again. If two halves with different states meet (each may have a quorum of its own), the members note
- * this from each other's states, and one half asks.
+ * members ask again. If two halves with different states meet (each may have a quorum of its own), each member sends a
+ * note of its state. All remember the best note: a member with a different state asks, and a state with a different
+ * origin is not the state of the group.
  */
 
 #include <string.h>
@@ -102,17 +103,25 @@ void changes_forget(struct group *group)
 	forget_states(group);
 }
 
+/* A member describes its state as it was at the question. A better note may have arrived since, of a half that this
+ * member did not know. Members of the previous release do not send the origin. */
+static bool is_of_group(const struct changes *changes, const struct group_shared *state)
+{
+	return state->in_sync && (!state->view || state->view == changes->note.history);
+}
+
 /* The state of the group wins, then the one with the most changes of the group, then one that a running balancer had,
  * then that of the lowest node. */
-static bool is_better(const struct place *a, const struct place *b)
+static bool is_better(
+	const struct changes *changes, const struct group_shared *first, const struct group_shared *second)
 {
-	const struct group_shared *first = &a->shared, *second = &b->shared;
+	bool of_group = is_of_group(changes, first);
 
-	if (first->in_sync != second->in_sync)
-		return first->in_sync;
+	if (of_group != is_of_group(changes, second))
+		return of_group;
 	if (first->applied != second->applied)
 		return first->applied > second->applied;
-	return !first->in_sync && first->restored && !second->restored;
+	return !of_group && first->restored && !second->restored;
 }
 
 static const struct place *find_best(const struct group *group)
@@ -122,7 +131,8 @@ static const struct place *find_best(const struct group *group)
 	for (size_t i = 0; i < group->members.count; i++) {
 		const struct place *place = &group->members.places[group->members.order[i]];
 
-		if ((place->member.sets & GROUP_SET_CHANGES) && (!best || is_better(place, best)))
+		if ((place->member.sets & GROUP_SET_CHANGES) &&
+			(!best || is_better(&group->changes, &place->shared, &best->shared)))
 			best = place;
 	}
 	return best;
@@ -141,7 +151,7 @@ static void adopt(struct group *group, const struct place *best)
 	struct group_task *task;
 
 	changes->applied = best->shared.applied;
-	changes->history = best->shared.in_sync ? best->shared.history : changes->view;
+	changes->history = is_of_group(changes, &best->shared) ? best->shared.history : changes->view;
 	if (!group_id_equal(best->member.id, group->self)) {
 		task = new_task(GROUP_TASK_ADOPT, best->member.id, 0, best->shared_bytes, best->shared_length);
 		name_copy(task->node, best->member.hello.node);
@@ -168,21 +178,26 @@ bool changes_synchronize(struct group *group)
 	struct changes *changes = &group->changes;
 	const struct place *best = changes->in_sync ? NULL : find_best(group);
 
-	if (best && best->shared.in_sync)
+	if (best && is_of_group(changes, &best->shared))
 		adopt(group, best);
 	else if (best && !changes->claimed)
 		claim(group);
 	return changes->in_sync;
 }
 
-/* A member of a different half has a different state. The half with the most changes keeps its state, or that of the
- * lowest node. */
-static void receive_note(struct group *group, struct group_id from, const struct group_shared *other)
+/* A member had this state when members last appeared. The half with the most changes keeps its state. The hash only
+ * makes the choice the same for all. Also a member without a state remembers the best note: it may just receive the
+ * state of the half that loses. */
+static void receive_note(struct group *group, const struct group_shared *other)
 {
-	const struct group_shared *own = &group->changes.note;
+	struct group_shared *best = &group->changes.note;
 
-	if (!group->changes.in_sync || other->view != own->view || other->history == own->history ||
-		other->applied < own->applied || (other->applied == own->applied && group->self.node < from.node))
+	if (other->view != best->view || other->applied < best->applied ||
+		(other->applied == best->applied && other->history <= best->history))
+		return;
+	best->applied = other->applied;
+	best->history = other->history;
+	if (!group->changes.in_sync)
 		return;
 	group->agreeing = false;
 	changes_forget(group);
@@ -199,6 +214,8 @@ static void receive_claim(struct group *group, struct group_id from, uint64_t vi
 		return;
 	}
 	changes->view = group_hash(view, "claim", 5);
+	/* Notes from before do not count. */
+	changes->note = (struct group_shared){.asker = group->self, .view = changes->view, .history = changes->view};
 	if (best) {
 		adopt(group, best);
 		return;
@@ -213,7 +230,8 @@ bool changes_have_state(const struct group *group, const struct group_member *me
 	const struct changes *changes = &group->changes;
 	const struct place *best = changes->in_sync ? NULL : find_best(group);
 
-	return changes->in_sync || (member->sets & GROUP_SET_CHANGES) || (best && best->shared.in_sync) ||
+	return changes->in_sync || (member->sets & GROUP_SET_CHANGES) ||
+	       (best && is_of_group(changes, &best->shared)) ||
 	       (changes->asked && now >= changes->asked_at + STATES_LATE && member->hello.state != GROUP_AGREEING);
 }
 
@@ -256,6 +274,7 @@ void group_send_shared(struct group *group, const struct group_task *task, const
 		.question = task->number,
 		.applied = task->applied,
 		.history = task->history,
+		.view = task->origin,
 		.in_sync = task->in_sync,
 		.restored = group->changes.restored};
 	uint8_t message[GROUP_MESSAGE_SIZE];
@@ -346,10 +365,11 @@ void changes_members_set(struct group *group, bool joined)
 				changes_gone(group, outcome->answers[i].id);
 	if (!joined)
 		return;
-	group->changes.note = (struct group_shared){.asker = group->self,
-		.applied = group->changes.applied,
-		.history = group->changes.history,
-		.view = group->changes.view};
+	group->changes.note = (struct group_shared){.asker = group->self, .view = group->changes.view};
+	if (group->changes.in_sync) {
+		group->changes.note.applied = group->changes.applied;
+		group->changes.note.history = group->changes.history;
+	}
 	group->changes.must_note = group->changes.in_sync;
 }
 
@@ -411,6 +431,7 @@ static void receive_question(struct group *group, struct group_id from, const st
 	task->applied = changes->applied;
 	task->history = changes->history;
 	task->in_sync = changes->in_sync;
+	task->origin = changes->in_sync ? changes->note.history : 0;
 	append(&changes->tasks, task);
 	if (!group_id_equal(from, group->self) || !changes->asked || question->question != changes->question)
 		return;
@@ -481,7 +502,7 @@ void changes_receive(struct group *group, struct place *place, const struct grou
 	if (message->kind == GROUP_SHARED && (message->flags & (GROUP_NOTE | GROUP_CLAIM | GROUP_ASK)) && !counts)
 		return;
 	if (message->kind == GROUP_SHARED && (message->flags & GROUP_NOTE))
-		receive_note(group, from, &message->shared);
+		receive_note(group, &message->shared);
 	else if (message->kind == GROUP_SHARED && (message->flags & GROUP_CLAIM))
 		receive_claim(group, from, message->shared.view);
 	else if (message->kind == GROUP_SHARED && (message->flags & GROUP_ASK))

@@ -24,8 +24,9 @@ struct group_task {
 	struct group_id from; /* the member that requests the change or the description */
 	uint64_t number;      /* of the change or of the question, at that member; 0: a change without answers */
 	uint64_t applied;     /* changes since the start of the group, with this one. GROUP_TASK_DESCRIBE: for
-				 group_send_shared(), as the next two */
+				 group_send_shared(), as the next three */
 	uint64_t history;
+	uint64_t origin;
 	bool in_sync;
 	char node[NAME_SIZE]; /* of a change: name of the member, and of the user there */
 	char user[NAME_SIZE];

@@ -94,7 +94,8 @@ struct group_shared {
 	uint32_t question; /* its number at the asker */
 	uint64_t applied;  /* changes that the sender has applied together with others */
 	uint64_t history;  /* hash of these changes */
-	uint64_t view;     /* of a claim or a note: hash of the members, and of the claims so far */
+	uint64_t view;     /* of a claim or a note: hash of the members, and of the claims so far. Of a state that is
+			      in sync: hash of the note or the claim from which it comes; 0: unknown */
 	bool in_sync;      /* the sender had the state of the group when the question arrived */
 	bool restored;     /* the state comes from the maps of a balancer that was running */
 };

@@ -54,11 +54,12 @@ struct changes {
 	uint32_t question;        /* number of the current question */
 	uint64_t applied;         /* changes in the shared state, since the start of the group */
 	uint64_t history;         /* hash of these changes */
-	struct group_shared note; /* when members last appeared */
-	bool must_note;
-	uint64_t number;    /* of the last change of this member */
-	struct tasks tasks; /* for the caller */
-	struct tasks kept;  /* changes behind the question */
+	struct group_shared note; /* the best one since members last appeared or a claim arrived: the state of the group
+				     has its origin there; `history` is 0: none */
+	bool must_note;           /* it is the own one, and not sent yet */
+	uint64_t number;          /* of the last change of this member */
+	struct tasks tasks;       /* for the caller */
+	struct tasks kept;        /* changes behind the question */
 	struct group_outcome *open;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Changes and the shared state of a group: random histories of changes, members that start with old or without maps,
- * die, stop and continue, and halves that separate and meet. Members that agree must have the same shared state. */
+ * die, stop and continue, and halves that separate and meet. Members that agree must have the same shared state, and at
+ * the end all meet and agree. GROUP_CHANGES_HISTORIES and GROUP_CHANGES_SEED set the number of histories and the first
+ * of them. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,8 @@
 #define HISTORIES 3000
 #define STEPS 60
 #define SETTLE 10000 /* ms, longer than silence and ALONE_AFTER together */
+
+static unsigned int seed; /* of the history */
 
 static bool agrees(const struct node *node)
 {
@@ -47,7 +51,19 @@ static void check_equal(struct group_world *world)
 			continue;
 		if (!first[node->part])
 			first[node->part] = node;
-		cr_assert_arr_eq(node->shared, first[node->part]->shared, sizeof(node->shared), "member %zu", i);
+		cr_assert_arr_eq(
+			node->shared, first[node->part]->shared, sizeof(node->shared), "seed %u: member %zu", seed, i);
+	}
+}
+
+/* All members run, continue and meet. */
+static void meet(struct group_world *world)
+{
+	group_world_divide(world, 1);
+	for (size_t i = 0; i < world->count; i++) {
+		world->nodes[i].stopped = false;
+		if (!world->nodes[i].group)
+			node_start(&world->nodes[i]);
 	}
 }
 
@@ -57,7 +73,8 @@ static void settle(struct group_world *world)
 	check_equal(world);
 	for (size_t i = 0; i < world->count; i++)
 		if (world->nodes[i].group && !world->nodes[i].stopped)
-			cr_assert_eq(agrees(&world->nodes[i]), group_world_is_quorate(world, world->nodes[i].part));
+			cr_assert_eq(agrees(&world->nodes[i]), group_world_is_quorate(world, world->nodes[i].part),
+				"seed %u: member %zu", seed, i);
 }
 
 static void start_or_kill(struct node *node)
@@ -103,9 +120,19 @@ static void step(struct group_world *world)
 	}
 }
 
-Test(group_changes, members_that_agree_have_the_same_shared_state, .timeout = 300)
+static unsigned int number_of(const char *variable, unsigned int otherwise)
 {
-	for (unsigned int seed = 0; seed < HISTORIES; seed++) {
+	const char *text = getenv(variable);
+
+	return text ? strtoul(text, NULL, 10) : otherwise;
+}
+
+Test(group_changes, members_that_agree_have_the_same_shared_state, .timeout = 36000)
+{
+	const unsigned int first = number_of("GROUP_CHANGES_SEED", 0);
+	const unsigned int histories = number_of("GROUP_CHANGES_HISTORIES", HISTORIES);
+
+	for (seed = first; seed < first + histories; seed++) {
 		struct group_world world;
 
 		srand(seed);
@@ -113,6 +140,8 @@ Test(group_changes, members_that_agree_have_the_same_shared_state, .timeout = 30
 		world.every_part_is_quorate = seed % 3 == 0;
 		for (int i = 0; i < STEPS; i++)
 			step(&world);
+		settle(&world);
+		meet(&world);
 		settle(&world);
 		group_world_end(&world);
 	}
