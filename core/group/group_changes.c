@@ -18,6 +18,7 @@
 /* ms that members have for their states. A member that agrees with others has more time: a long reload may delay it. */
 #define STATES_LATE 30000
 
+#define COLLECTED_LATE (STATES_LATE + ASK_AGAIN) /* ms until a member that has not adopted a state asks again */
 #define ASK_AGAIN 5000 /* ms until a question is repeated: other members ignore it before they have its sets */
 #define KEPT_MAX ((size_t)16 << 20) /* bytes of changes that wait; a member asks again if there are more */
 
@@ -237,16 +238,20 @@ bool changes_have_state(const struct group *group, const struct group_member *me
 
 void changes_tick(struct group *group, uint64_t now)
 {
-	struct group_shared question = {.asker = group->self, .question = group->changes.question};
+	struct group_shared question = {.asker = group->self};
 	uint8_t message[GROUP_MESSAGE_SIZE];
 
 	if (group->changes.must_note)
 		group->send(
 			message, group_encode_shared(&group->changes.note, NULL, 0, GROUP_NOTE, message), group->data);
 	group->changes.must_note = false;
+	/* A member that did not count at that moment may have ignored the question or the claim. */
+	if (group->changes.collecting && now >= group->changes.asked_at + COLLECTED_LATE)
+		changes_forget(group);
 	if (!group->quorate || group->changes.in_sync || group->changes.collecting ||
 		(group->changes.asked && now < group->changes.asked_at + ASK_AGAIN))
 		return;
+	question.question = group->changes.question;
 	group->changes.asked = true;
 	group->changes.asked_at = now;
 	group->send(message, group_encode_shared(&question, NULL, 0, GROUP_ASK, message), group->data);

@@ -10,7 +10,8 @@
 
 #define HISTORIES 3000
 #define STEPS 60
-#define SETTLE 10000 /* ms, longer than silence and ALONE_AFTER together */
+#define ASKED_AGAIN 40000 /* ms, longer than a member waits before it asks for the shared state again */
+#define SETTLE 10000      /* ms, longer than silence and ALONE_AFTER together */
 
 static unsigned int seed; /* of the history */
 
@@ -71,6 +72,7 @@ static void settle(struct group_world *world)
 {
 	group_world_run_for(world, SETTLE);
 	check_equal(world);
+	group_world_run_for(world, ASKED_AGAIN);
 	for (size_t i = 0; i < world->count; i++)
 		if (world->nodes[i].group && !world->nodes[i].stopped)
 			cr_assert_eq(agrees(&world->nodes[i]), group_world_is_quorate(world, world->nodes[i].part),
