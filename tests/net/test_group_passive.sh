@@ -25,7 +25,7 @@ group_config() {
 		  - name: proxies
 		    forward: nat
 		    record_time: 2s
-		    drain_timeout: 6s
+		    drain_timeout: 20s
 		    probe: {type: options, interval: 500ms, timeout: 400ms}
 		    passive: {fall: 3, codes: [503], window: 10s}
 		    backends:
