@@ -43,8 +43,7 @@ struct farm_backend {
 	uint32_t silent_ms;                /* ms since the last heartbeat of a backend that joined */
 	uint64_t unreachable_since; /* when its next hop stopped responding, ms of the clock in listening.h; 0: the next
 				       hop responds, or has never responded */
-	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of the clock in listening.h; 0:
-				       none */
+	struct neighbour_replies neighbour; /* how the next hop answers */
 	struct outage_member outage;
 	unsigned int slow_start_step; /* step of its slow start, 1 to FARM_SLOW_START_STEPS; the last step has the full
 					 weight */

@@ -8,8 +8,13 @@
 #include "core/health/health.h"
 #include "core/base/memory.h"
 
-/* ms for two rounds of ARP or neighbour discovery without a response: three requests each, one a second. */
-#define NEIGHBOUR_DETECTION 6000
+/* ms for a round of ARP or neighbour discovery: three requests, one a second. Two rounds without a response are
+ * enough. */
+#define NEIGHBOUR_ROUND 3000
+#define NEIGHBOUR_DETECTION (2 * NEIGHBOUR_ROUND)
+
+/* ms after which the first request of a round counts as unanswered. */
+#define NEIGHBOUR_TIMEOUT 900
 
 uint32_t farm_detection_time(const struct farm_pool *pool)
 {
@@ -25,32 +30,76 @@ static bool has_joined(const struct farm_backend *backend)
 	return backend->record.overrides & OVERRIDE_JOINED;
 }
 
-/* Returns the time after which a missing neighbour is enough evidence by itself. Probes should detect the fault first.
- * If the balancer cannot send probes, the missing neighbour is enough evidence after the detection time of the
- * probes. */
+static bool has_only_neighbour(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	return pool->config->probe.type == PROBE_NONE && !has_joined(backend);
+}
+
+/* Is a whole round of requests, started after the first failure, known to be unanswered? The route may also have failed
+ * without any request. */
+static bool has_failed_again(const struct neighbour_replies *neighbour)
+{
+	return neighbour->failed >= neighbour->began;
+}
+
+/* Returns the time after which a missing neighbour is enough evidence by itself. If there are probes, they should
+ * detect the fault first. If the balancer cannot send probes, the missing neighbour is enough evidence after the
+ * detection time of the probes. */
 static uint64_t neighbour_decides_at(const struct farm_pool *pool, const struct farm_backend *backend)
 {
-	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection_time(pool));
+	bool at_once = has_only_neighbour(pool, backend) ? has_failed_again(&backend->neighbour)
+							 : pool->config->probe.type == PROBE_NONE;
+
+	return backend->unreachable_since + (at_once ? 0 : farm_detection_time(pool));
 }
 
 /* The kernel detects a missing neighbour late, and confirms a present neighbour only on request. If there is other
  * evidence, a missing neighbour therefore counts as a failure, but a present one does not count as a success. */
-static struct evidence neighbour_evidence(
-	const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
+static struct evidence missing_neighbour(const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
 {
-	bool only = pool->config->probe.type == PROBE_NONE && !has_joined(backend);
-
 	return (struct evidence){
-		.known = backend->unreachable_since || (only && backend->route.state == ROUTE_READY),
+		.known = backend->unreachable_since,
 		.failing = backend->unreachable_since,
 		.enough = backend->unreachable_since && now >= neighbour_decides_at(pool, backend),
 		.recovered = !backend->unreachable_since,
-		.answered = only ? backend->neighbour_asked : 0,
 		.began = backend->unreachable_since,
 		.failed = now,
 		.detection = farm_detection_time(pool),
 		.again = farm_detection_time(pool),
 	};
+}
+
+/* Returns when the first request of the running round counts as unanswered; UINT64_MAX: no round is running. */
+static uint64_t neighbour_fails_at(const struct farm_backend *backend)
+{
+	return backend->neighbour.asked ? backend->neighbour.asked + NEIGHBOUR_TIMEOUT : UINT64_MAX;
+}
+
+/* The evidence if there is no other. A neighbour that has not answered the first request of a round fails: it may
+ * answer a later one only because a network fault has ended. */
+static struct evidence only_neighbour(const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
+{
+	const struct neighbour_replies *neighbour = &backend->neighbour;
+	struct evidence evidence = missing_neighbour(pool, backend, now);
+
+	evidence.known |= backend->route.state == ROUTE_READY;
+	evidence.answered = neighbour->answered;
+	evidence.again = NEIGHBOUR_ROUND;
+	if (neighbour->began)
+		evidence.began = neighbour->began;
+	else if (!evidence.failing)
+		evidence.began = neighbour->asked;
+	if (neighbour->failed)
+		evidence.failed = neighbour->failed;
+	evidence.failing |= neighbour->began || now >= neighbour_fails_at(backend);
+	return evidence;
+}
+
+static struct evidence neighbour_evidence(
+	const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
+{
+	return has_only_neighbour(pool, backend) ? only_neighbour(pool, backend, now)
+						 : missing_neighbour(pool, backend, now);
 }
 
 /* node_timeout is at least twice the heartbeat interval. */
@@ -237,6 +286,21 @@ static void conclude(const struct farm_pool *pool, struct farm_backend *backend)
 	apply_agreed(pool, backend);
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Returns when the evidence from the neighbour changes even if nothing is received; UINT64_MAX: never. */
+static uint64_t neighbour_changes_at(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct evidence *evidence = &backend->outage.evidence;
+
+	if (backend->unreachable_since)
+		return evidence->enough ? UINT64_MAX : neighbour_decides_at(pool, backend);
+	return evidence->failing || !has_only_neighbour(pool, backend) ? UINT64_MAX : neighbour_fails_at(backend);
+}
+
 void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now)
 {
 	const struct outage_rules rules = {.may_all_be_dead = !pool->config->min_alive, .listening = listening};
@@ -252,9 +316,7 @@ void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_
 
 		backend->outage = members[i];
 		conclude(pool, backend);
-		if (backend->unreachable_since && !members[i].evidence.enough &&
-			neighbour_decides_at(pool, backend) < pool->next)
-			pool->next = neighbour_decides_at(pool, backend);
+		pool->next = sooner(pool->next, neighbour_changes_at(pool, backend));
 	}
 	farm_conclude_passive(pool);
 	free(members);
@@ -262,9 +324,7 @@ void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_
 
 uint64_t farm_next_decision(const struct farm_pool *pool)
 {
-	uint64_t closing = farm_fail_open_end(pool);
-
-	return pool->next < closing ? pool->next : closing;
+	return sooner(pool->next, farm_fail_open_end(pool));
 }
 
 /* --- From one farm to the next */
@@ -286,7 +346,7 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->silent = before->silent;
 	backend->silent_ms = before->silent_ms;
 	backend->unreachable_since = before->unreachable_since;
-	backend->neighbour_asked = before->neighbour_asked;
+	backend->neighbour = before->neighbour;
 	backend->outage = before->outage;
 	memcpy(backend->passive_reason, before->passive_reason, sizeof(backend->passive_reason));
 }

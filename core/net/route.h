@@ -26,3 +26,12 @@ struct route {
 	char interface[16];
 	char reason[128]; /* for users: why the route is not READY, and what to check */
 };
+
+/* How a next hop answers ARP or neighbour discovery. Requests come in rounds of three, one a second. All times are
+ * starts of rounds, ms of the clock in core/health/listening.h; 0: none. */
+struct neighbour_replies {
+	uint64_t answered; /* the last answered round among those that the daemon has started */
+	uint64_t asked;    /* the running round that the daemon has started */
+	uint64_t began;    /* the first round since the last reply that ended without a reply */
+	uint64_t failed;   /* the last such round */
+};

@@ -15,7 +15,7 @@ static void take_results(const struct daemon *daemon, const struct farm_pool *po
 	const struct address *address = &backend->record.address;
 
 	farm_set_route(backend, neighbours_route(daemon->neighbours, address));
-	backend->neighbour_asked = neighbours_rechecked(daemon->neighbours, address);
+	backend->neighbour = neighbours_replies(daemon->neighbours, address);
 	probes_report(daemon->probes, pool, backend);
 	group_watch_report(daemon->group_watch, backend);
 }

@@ -32,8 +32,8 @@ Test(backend_states, a_failed_neighbour_loses_only_its_own_slots)
 	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0, "the other neighbours may have failed, too");
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_SUSPECTED);
-	world_backend(&world, "px2")->neighbour_asked = world.now;
-	world_backend(&world, "px3")->neighbour_asked = world.now;
+	world_backend(&world, "px2")->neighbour.answered = world.now;
+	world_backend(&world, "px3")->neighbour.answered = world.now;
 	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, own);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
@@ -177,14 +177,71 @@ Test(backend_states, neighbours_that_fail_together_are_down_when_others_respond)
 	farm_set_route(world_backend(&world, "px2"), &failed);
 	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0);
-	world_backend(&world, "px3")->neighbour_asked = world.now + 100;
-	world.now += 11000;
+	world_backend(&world, "px3")->neighbour.answered = world.now + 100;
+	world.now += 8000;
 	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0, "the second check of the neighbours is not complete");
 	world.now += 2000;
 	world_reconcile(&world, &moved);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), world_contract.slots);
 	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_UNREACHABLE);
+}
+
+/* The network was away. One neighbour failed, and all others were asked. They answer because the network is back. */
+Test(backend_states, neighbours_that_answer_late_do_not_prove_that_the_failed_one_is_dead)
+{
+	const struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+	struct farm_backend *px[4];
+	uint32_t moved;
+
+	world_start(&world, FARM3);
+	for (int i = 1; i <= 3; i++)
+		px[i] = world_backend(&world, (char[]){'p', 'x', '0' + i, '\0'});
+	world.now += 10000;
+	px[1]->neighbour = (struct neighbour_replies){.began = world.now - 3000, .failed = world.now - 3000};
+	farm_set_route(px[1], &failed);
+	px[2]->neighbour.asked = px[3]->neighbour.asked = world.now;
+	world_reconcile(&world, &moved);
+	world.now += 1000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(world.farm->pools[0].outage.silent, 3, "the first requests to px2 and px3 were not answered");
+	world.now += 1000;
+	px[2]->neighbour = px[3]->neighbour = (struct neighbour_replies){.answered = world.now - 2000};
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0);
+	cr_assert_eq(px[1]->record.state, STATE_SUSPECTED);
+	world.now += 4000;
+	px[1]->neighbour.failed = world.now - 3000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0, "one round after the network returned is not enough");
+	world.now += 3000;
+	px[1]->neighbour.failed = world.now - 3000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(px[1]->record.state, STATE_UNREACHABLE);
+}
+
+/* A restarted daemon finds a neighbour entry that failed before, and does not know when. */
+Test(backend_states, a_neighbour_must_fail_again_after_the_others_were_asked)
+{
+	const struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+	struct farm_backend *px1;
+	uint32_t moved;
+
+	world_start(&world, FARM3);
+	px1 = world_backend(&world, "px1");
+	world.now += 10000;
+	px1->neighbour.began = world.now;
+	farm_set_route(px1, &failed);
+	world_backend(&world, "px2")->neighbour.answered = world.now + 1;
+	world_backend(&world, "px3")->neighbour.answered = world.now + 1;
+	world.now += 100;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0);
+	px1->neighbour.failed = world.now;
+	world.now += 3000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(px1->record.state, STATE_UNREACHABLE);
+	cr_assert(moved);
 }
 
 Test(backend_states, dsr_through_a_gateway_is_refused)

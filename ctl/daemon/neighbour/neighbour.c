@@ -260,7 +260,7 @@ static uint64_t recheck_pause(const struct hop *hop)
 {
 	if (hop->state == ROUTE_FAILED)
 		return RECHECK_ROUND;
-	return hop->rechecked_at == hop->recheck_at ? RECHECK_PAUSE : RECHECK_TIME;
+	return hop->replies.answered >= hop->recheck_at ? RECHECK_PAUSE : RECHECK_TIME;
 }
 
 void neighbours_recheck(struct neighbours *n, const struct address *address)
@@ -268,20 +268,21 @@ void neighbours_recheck(struct neighbours *n, const struct address *address)
 	const struct watch *watch = find_watch(n->watches, n->count, address);
 	struct hop *hop = watch ? watch->hop : NULL;
 
-	if (!hop || (hop->state != ROUTE_READY && hop->state != ROUTE_FAILED) || !hop->ours ||
-		hop->task.step != STEP_NONE)
+	if (!hop || !hop->ours || hop->task.step != STEP_NONE)
 		return;
+	if (hop->state != ROUTE_FAILED && (hop->state != ROUTE_READY || hop->replies.began))
+		return; /* it is being resolved for the first time, or once more before it fails */
 	if (hop->recheck_at && listening_clock_now() < hop->recheck_at + recheck_pause(hop))
 		return;
 	hop->recheck_at = listening_clock_now();
 	neighbour_schedule(n, &hop->task, STEP_RECHECK);
 }
 
-uint64_t neighbours_rechecked(const struct neighbours *n, const struct address *address)
+struct neighbour_replies neighbours_replies(const struct neighbours *n, const struct address *address)
 {
 	const struct watch *watch = find_watch(n->watches, n->count, address);
 
-	return watch && watch->hop ? watch->hop->rechecked_at : 0;
+	return watch && watch->hop ? watch->hop->replies : (struct neighbour_replies){0};
 }
 
 /* --- this machine */

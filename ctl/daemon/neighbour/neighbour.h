@@ -36,8 +36,8 @@ const struct route *neighbours_route(const struct neighbours *neighbours, const 
  * requests have remained unanswered. */
 void neighbours_recheck(struct neighbours *neighbours, const struct address *address);
 
-/* When the last successful recheck of an address began, ms of CLOCK_MONOTONIC; 0: none yet. */
-uint64_t neighbours_rechecked(const struct neighbours *neighbours, const struct address *address);
+/* How the next hop of an address answers. All zeros: not known yet, or the address has no next hop. */
+struct neighbour_replies neighbours_replies(const struct neighbours *neighbours, const struct address *address);
 
 /* The MTU of an interface; 0 if there is no interface of this name. */
 uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const char *name);

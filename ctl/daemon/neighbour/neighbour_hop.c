@@ -7,6 +7,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include "core/base/memory.h"
+#include "ctl/daemon/listening_clock.h"
 #include "neighbour_private.h"
 
 #define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* states of entries that the kernel does not resolve */
@@ -139,13 +140,30 @@ static bool hop_may_manage(const struct hop *hop)
 	return !hop->fixed && (!hop->managed || hop->ours);
 }
 
-/* The neighbour has replied, so a running recheck is complete. */
-static void complete_recheck(struct neighbours *n, struct hop *hop)
+/* STEP_MANAGE has started a round of requests. The kernel sends none if the entry was usable already. */
+static void begin_round(struct neighbours *n, struct hop *hop)
 {
-	if (hop->rechecking || hop->rechecked_at == hop->recheck_at)
+	if (!hop->rechecking && !hop->replies.began)
 		return;
-	hop->rechecked_at = hop->recheck_at;
+	hop->replies.asked = listening_clock_now();
 	neighbour_report(n);
+}
+
+static void end_round(struct neighbours *n, struct hop *hop, bool answered)
+{
+	struct neighbour_replies *replies = &hop->replies;
+	const struct neighbour_replies before = *replies;
+
+	if (answered) {
+		replies->answered = before.asked ?: before.answered;
+		replies->began = replies->failed = 0;
+	} else {
+		replies->began = before.began ?: before.asked ?: listening_clock_now();
+		replies->failed = before.asked ?: before.failed;
+	}
+	replies->asked = 0;
+	if (memcmp(replies, &before, sizeof(before)) != 0)
+		neighbour_report(n);
 }
 
 /* An entry that is being resolved again gives no new information: the hop keeps its state until a reply arrives or the
@@ -157,10 +175,12 @@ void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct net
 	hop->fixed = entry->state & NUD_FIXED;
 	hop->managed = entry->managed;
 	hop->ours = entry->managed && entry->protocol == NEIGHBOUR_PROTOCOL;
+	if (entry->state & NUD_FAILED)
+		end_round(n, hop, false);
 	if (entry->state & NUD_USABLE && !mac_is_zero(&entry->mac)) {
 		hop->retried = false;
+		end_round(n, hop, true);
 		hop_set(n, hop, ROUTE_READY, 0, entry->mac);
-		complete_recheck(n, hop);
 	} else if (entry->state & NUD_FAILED && hop->state == ROUTE_READY && !hop->retried && hop_may_manage(hop)) {
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 	} else if (entry->state & NUD_FAILED) {
@@ -262,6 +282,7 @@ static void managed(struct neighbours *n, struct task *task, int error, const st
 	if (!error) {
 		hop->exists = hop->ours = true;
 		hop->retried = !hop->rechecking;
+		begin_round(n, hop);
 		hop->rechecking = false;
 		hop_set(n, hop, hop->state == ROUTE_UNKNOWN ? ROUTE_PENDING : hop->state, 0, hop->mac);
 	} else if (!neighbour_hop_is_wanted(hop)) {

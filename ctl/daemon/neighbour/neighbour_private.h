@@ -77,7 +77,7 @@ struct hop {
 	bool retried;        /* STEP_MANAGE was done again since the last reply */
 	bool rechecking;     /* STEP_RECHECK was done; the STEP_MANAGE that starts its first round of requests is due */
 	uint64_t recheck_at; /* when STEP_RECHECK was last scheduled, ms of listening_clock_now(); 0: never */
-	uint64_t rechecked_at; /* the recheck_at of the last recheck that got a reply */
+	struct neighbour_replies replies;
 };
 
 struct neighbours {
