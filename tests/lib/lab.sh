@@ -411,3 +411,8 @@ lab_balance() {
 	lab_daemon
 	wait_for 10 lab_serving ${#LAB_BACKENDS[@]}
 }
+
+# Are the lists of the guard in use? The daemon loads them after the limits.
+lab_lists_in_use() {
+	lab_ctl --json guard list | jq -e 'all(.lists[]; .prefixes)' > /dev/null
+}

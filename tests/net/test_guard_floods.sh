@@ -106,6 +106,7 @@ lab_in attacker ip route add "$LAB_VIP/32" dev eth1 metric 100
 lab_in attacker ip neighbour replace "$LAB_VIP" dev eth1 nud permanent \
 	lladdr "$(lab_in balancer cat /sys/class/net/eth1/address)"
 lab_balance
+wait_for 10 lab_lists_in_use
 UNCOUNTED=$(uncounted)
 losses=$(queue_losses)
 

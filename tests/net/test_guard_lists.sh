@@ -74,7 +74,6 @@ ban() {
 	lab_in px1 env SIPXDP_BAN="$LAB_DIR/ban.conf" sh "$LAB_DIR/sipxdp-ban" "$@"
 }
 
-ready() { lab_ctl --json guard list | jq -e 'all(.lists[]; .prefixes)' > /dev/null; }
 
 lab_open
 lab_flat 2
@@ -86,7 +85,7 @@ sed -n '/<!-- file: .*sipxdp-ban -->/,/^```$/p' docs/guard.md | sed '1,2d;$d' > 
 printf 'BALANCERS=%s\nSECRET=%s\nNAME=px1\n' "$LAB_BALANCER:$PORT" "$SECRET" > "$LAB_DIR/ban.conf"
 config
 lab_balance
-check "the lists are in use" wait_for 10 ready
+check "the lists are in use" wait_for 10 lab_lists_in_use
 check "a source on a list with the action deny is dropped" drops $DENIED
 check "... a source on no list passes" passes $UNLISTED
 check "... a source on a trusted list passes" passes $TRUSTED

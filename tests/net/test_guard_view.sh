@@ -82,6 +82,7 @@ guard:
   scanners: true"
 lab_config dsr
 lab_balance
+wait_for 10 lab_lists_in_use
 lab_start flood client tests/net/from_source.py "$LAB_VIP" "$FLOOD" OPTIONS 100000 0.002
 
 # --- counters
