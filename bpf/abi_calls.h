@@ -118,11 +118,12 @@ struct call_change {
 };
 
 enum call_change_flags {
-	CALL_CHANGE_NEW = 1,     /* the message has begun the call, or named its backend: the backend is no guess */
-	CALL_CHANGE_HINTED = 2,  /* a hint in the message selected the backend */
-	CALL_CHANGE_COUNTED = 4, /* the entry belongs to counted_calls, otherwise to tracked_calls */
-	CALL_CHANGE_PLACED = 8,  /* tracked_call.placed */
-	CALL_CHANGE_FORGET = 16, /* the guard has dropped or refused the first INVITE: the call does not count */
+	CALL_CHANGE_NEW = 1,      /* the message has begun the call, or named its backend: the backend is no guess */
+	CALL_CHANGE_HINTED = 2,   /* a hint in the message selected the backend */
+	CALL_CHANGE_COUNTED = 4,  /* the entry belongs to counted_calls, otherwise to tracked_calls */
+	CALL_CHANGE_PLACED = 8,   /* tracked_call.placed */
+	CALL_CHANGE_FORGET = 16,  /* the guard has dropped or refused the first INVITE: the call does not count */
+	CALL_CHANGE_IGNORED = 32, /* set by call_writer: the slot does not migrate here */
 };
 
 #define CALL_CHANGES_BYTES (1 << 20)
@@ -144,7 +145,7 @@ struct call_batch {
 	__u32 change_count;
 	__u32 copy_count;
 	__u32 applied;     /* by the program: changes and copies of counted calls and of migrating slots; it ignores the
-			      others */
+			      others (CALL_CHANGE_IGNORED) */
 	__u32 keeps_ended; /* 1: a change that ends an unknown call makes an entry, because an older copy may follow */
 	__u32 unsearched;  /* by the program: those of placed calls in pools where pool.balanced is 0 */
 	__u32 pad;

@@ -199,7 +199,7 @@ static __always_inline bool writer_apply(const struct call_change *change, bool 
 
 static long writer_step(__u32 index, void *data)
 {
-	const struct call_change *change;
+	struct call_change *change;
 	__u32 zero = 0;
 	struct call_batch *batch = bpf_map_lookup_elem(&call_batch, &zero);
 
@@ -207,7 +207,10 @@ static long writer_step(__u32 index, void *data)
 	if (!batch || index >= CALL_BATCH)
 		return 1;
 	change = &batch->changes[index];
-	batch->applied += writer_apply(change, batch->keeps_ended);
+	if (writer_apply(change, batch->keeps_ended))
+		batch->applied++;
+	else
+		change->flags |= CALL_CHANGE_IGNORED;
 	batch->unsearched += change->flags & CALL_CHANGE_PLACED && writer_is_unsearched(&change->key);
 	return 0;
 }

@@ -84,10 +84,17 @@ old=${calls[0]} ended=${calls[1]} third=${calls[2]} other=${calls[3]} last=${cal
 
 # --- while the slots are recorded
 
-check "a server drains" group_ctl lb1 backend drain proxies px1
-check "all record its slots" wait_for 10 group_all is_recording
+kill -STOP "${LAB_PROCESS[sipxdpd-lb2]}"
+group_ctl lb1 backend drain proxies px1 > "$LAB_DIR/drain" & # a change is answered when all members have applied it
+drain=$!
+check "a server drains: lb1 records its slots, and the stopped lb2 does not yet" wait_for 10 is_recording lb1
 is "a call begins through lb1" "$(says lb1 "$old" INVITE 1)" px1
-is "a second call, too" "$(says lb1 "$ended" INVITE 1)" px1
+check "lb3 tracks it" wait_for 10 calls_are lb3 px1 1
+kill -CONT "${LAB_PROCESS[sipxdpd-lb2]}"
+check "... all members have applied it" wait $drain
+check "all record its slots" wait_for 10 group_all is_recording
+check "... and lb2 tracks the call that began before" wait_for 10 calls_are lb2 px1 1
+is "a second call begins" "$(says lb1 "$ended" INVITE 1)" px1
 check "the other members track both calls" wait_for 10 group_all calls_are px1 2
 is "a call is answered through lb2" "$(says lb2 "$old" ACK 1 2)" px1
 is "the second call, through lb3" "$(says lb3 "$ended" ACK 1 2)" px1

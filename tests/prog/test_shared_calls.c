@@ -302,6 +302,7 @@ Test(shared_calls, a_slot_at_rest_is_not_changed)
 	set_migration(OWNER, 0);
 	cr_expect_eq(pair_exchange(&sides[0]), 1);
 	cr_expect_eq(sides[1].batch->applied, 0);
+	cr_expect(sides[1].batch->changes[0].flags & CALL_CHANGE_IGNORED, "the daemon applies it again later");
 	key = sides[1].batch->changes[0].key;
 	cr_expect_not(find(&sides[1], &key, &call));
 	set_migration(OWNER, PREVIOUS);

@@ -25,9 +25,20 @@
 
 #define LOST_MSEC 600000 /* how long status warns of lost changes */
 
+/* The members begin to record a slot up to 90 ms apart. A change that arrives before is applied again later. */
+#define HELD_MSEC 300
+#define HELD_MAX CALL_BATCH
+
 /* The ids of a pool and a backend here. */
 struct ids {
 	uint32_t pool, backend;
+};
+
+/* A change of a slot that does not migrate here. */
+struct held_change {
+	uint64_t until; /* ms */
+	struct group_call_target target;
+	struct call_change change;
 };
 
 struct call_exchange {
@@ -40,6 +51,8 @@ struct call_exchange {
 	sd_event_source *timer; /* the end of COLLECT_USEC */
 	size_t turn_count;      /* changes read in this turn */
 	struct group_call_batch batch;
+	struct held_change held[HELD_MAX]; /* in the order of their arrival */
+	size_t held_count;
 	struct hash_map *pools, *backends; /* hash of the name -> uint32_t id */
 	uint64_t indexed;                  /* ms: when they were filled */
 	int error;                         /* the last error logged */
@@ -209,23 +222,75 @@ static void run_writer(struct call_exchange *exchange)
 	batch->change_count = batch->copy_count = 0;
 }
 
-static void apply(struct call_exchange *exchange, const struct group_call_changes *changes, const struct ids *ids)
+/* Adds a change to the batch of call_writer. */
+static void put_change(struct call_exchange *exchange, const struct call_change *change, const struct ids *ids)
 {
 	struct call_batch *batch = call_writer_batch(exchange->writer);
-	size_t target;
+	struct call_change *put = &batch->changes[batch->change_count++];
+
+	*put = *change;
+	put->key.pool = ids->pool;
+	put->backend = ids->backend;
+	put->flags &= ~CALL_CHANGE_IGNORED;
+}
+
+/* Was the change with this index in the last batch ignored? */
+static bool is_ignored(const struct call_exchange *exchange, size_t index)
+{
+	return call_writer_batch(exchange->writer)->changes[index].flags & CALL_CHANGE_IGNORED;
+}
+
+/* Applies the held changes again, and keeps those that are ignored again. Call it before later changes are applied: an
+ * end must not precede its beginning. */
+static void apply_held(struct call_exchange *exchange)
+{
+	const uint64_t now = clock_msec();
+	struct held_change *held = exchange->held;
+	size_t count = 0, kept = 0;
+	struct ids ids;
+
+	for (size_t i = 0; i < exchange->held_count; i++) {
+		if (now >= held[i].until || !find_ids(exchange, &held[i].target, &ids))
+			continue;
+		put_change(exchange, &held[i].change, &ids);
+		held[count++] = held[i];
+	}
+	if (count)
+		run_writer(exchange);
+	for (size_t i = 0; i < count; i++)
+		if (is_ignored(exchange, i))
+			held[kept++] = held[i];
+	exchange->held_count = kept;
+}
+
+static void hold(
+	struct call_exchange *exchange, const struct group_call_target *target, const struct call_change *change)
+{
+	if (exchange->held_count < HELD_MAX)
+		exchange->held[exchange->held_count++] =
+			(struct held_change){clock_msec() + HELD_MSEC, *target, *change};
+}
+
+static void apply(struct call_exchange *exchange, const struct group_call_changes *changes, const struct ids *ids)
+{
+	size_t target, put = 0;
 
 	for (size_t i = 0; i < changes->change_count; i++) {
-		struct call_change change = group_call_change_at(changes, i, &target);
+		const struct call_change change = group_call_change_at(changes, i, &target);
 
-		if (!ids[target].backend) {
+		if (ids[target].backend)
+			put_change(exchange, &change, &ids[target]);
+		else
 			exchange->counts.unknown++;
-			continue;
-		}
-		change.key.pool = ids[target].pool;
-		change.backend = ids[target].backend;
-		batch->changes[batch->change_count++] = change;
 	}
 	run_writer(exchange);
+	for (size_t i = 0; i < changes->change_count; i++) {
+		const struct call_change change = group_call_change_at(changes, i, &target);
+		const struct group_call_target name = group_call_target_at(changes, target);
+
+		if (ids[target].backend && is_ignored(exchange, put++))
+			hold(exchange, &name, &change);
+	}
 }
 
 /* Can this balancer use what a member with this scope sends? */
@@ -247,6 +312,7 @@ void call_exchange_receive(struct call_exchange *exchange, const struct group_me
 	exchange->counts.received += changes.change_count;
 	if (!is_usable(exchange, changes.scope))
 		return;
+	apply_held(exchange);
 	resolve_all(exchange, &changes, ids);
 	apply(exchange, &changes, ids);
 }
@@ -291,6 +357,7 @@ void call_exchange_renew(struct call_exchange *exchange, uint64_t lease)
 {
 	struct call_batch *batch = call_writer_batch(exchange->writer);
 
+	apply_held(exchange);
 	batch->lease = lease;
 	batch->change_count = batch->copy_count = 0;
 	run_writer(exchange);
@@ -340,6 +407,7 @@ static void close_maps(struct call_exchange *exchange)
 	exchange->readable = exchange->timer = NULL;
 	exchange->ring = NULL;
 	exchange->writer = NULL;
+	exchange->held_count = 0;
 	exchange->maps = 0;
 }
 
