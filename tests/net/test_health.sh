@@ -140,14 +140,34 @@ dies() {
 	check "... and owns its slots again" wait_for 10 owners_are "$before"
 }
 
-# unfinished NAME: prints the calls of the server without a BYE, except calls that its own outage may have broken.
+# unfinished NAME: prints the calls of the server without a BYE, except calls that an outage may have broken: its own, or that of
+# a different server that has also received the call.
 unfinished() {
-	awk -F'\t' -v name="$1" -v outages="$OUTAGES" '
-		BEGIN { n = split(outages, lines, "\n"); for (i = 1; i <= n; i++) { split(lines[i], word, " "); if (word[1] == name) { from = word[2]; to = word[3] } } }
+	(cd "$LAB_DIR" && awk -F'\t' -v name="$1" -v outages="$OUTAGES" '
+		BEGIN {
+			n = split(outages, lines, "\n")
+			for (i = 1; i <= n; i++) {
+				split(lines[i], word, " ")
+				from[word[1]] = word[2] - 3
+				to[word[1]] = word[3] + 1
+			}
+		}
 		$4 != "R" || $5 !~ /^sx/ { next }
-		!($5 in first) { first[$5] = $3 }
-		$7 ~ /^BYE/ { ended[$5] = 1 }
-		END { for (call in first) if (!ended[call] && (first[call] < from - 3 || first[call] > to + 1)) print call }' "$LAB_DIR/$1.messages"
+		{ server = FILENAME; sub(/\.messages$/, "", server) }
+		!($5 in first) || $3 < first[$5] { first[$5] = $3 }
+		{ received[$5, server] = 1 }
+		server == name { own[$5] = 1 }
+		server == name && $7 ~ /^BYE/ { ended[$5] = 1 }
+		END {
+			for (call in own) {
+				broken = 0
+				for (server in from)
+					if ((call, server) in received && first[call] >= from[server] && first[call] <= to[server])
+						broken = 1
+				if (!ended[call] && !broken)
+					print call
+			}
+		}' "${LAB_BACKENDS[@]/%/.messages}")
 }
 
 lab_open
