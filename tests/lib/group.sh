@@ -23,7 +23,8 @@ group_open() {
 	done
 }
 
-# group_write_corosync HOST COUNT: all nodes have the same key, and a token timeout for a busy machine.
+# group_write_corosync HOST COUNT: the file of docs/group.md, with the same key on all nodes, and a token timeout for a busy
+# machine.
 group_write_corosync() {
 	local i
 	# shellcheck disable=SC2016 # expanded there
@@ -36,6 +37,7 @@ group_write_corosync() {
 				cluster_name: edge
 				transport: knet
 				token: 2000
+				seqno_unchanged_const: 3
 				crypto_cipher: aes256
 				crypto_hash: sha256
 			}
