@@ -24,8 +24,9 @@ static void forget_marks(struct pool_state *state)
 	free(state->group.recording);
 	free(state->group.moving);
 	free(state->group_begun);
+	free(state->group_ended);
 	state->held = NULL;
-	state->group_begun = NULL;
+	state->group_begun = state->group_ended = NULL;
 	state->was_grouped = state->grouped;
 	state->grouped = false;
 	state->group = (struct migration_phases){0};
@@ -364,7 +365,7 @@ struct image *desired_preview(
 			state->migration = migration_copy(known->migration);
 			state->held = NULL; /* belongs to `desired` */
 			state->group = (struct migration_phases){0};
-			state->group_begun = NULL;
+			state->group_begun = state->group_ended = NULL;
 			state->fingerprinted = state->adopted_owners = state->adopted_previous = NULL;
 		}
 		desire_pool(&scratch, pool, running, image, now);

@@ -52,6 +52,8 @@ void desired_compare_group(struct pool_state *state, const struct farm_pool *poo
 {
 	if (!state->group.recording || fingerprint(state, pool, wanted) == state->group_wants)
 		return;
+	free(state->group_ended);
+	state->group_ended = NULL;
 	for (uint32_t i = 0; i < MIGRATION_WORDS(wanted->count); i++)
 		state->group.recording[i] |= ~state->group_begun[i];
 }
@@ -69,6 +71,7 @@ struct migration_rules desired_rules(const struct pool_state *state, const struc
 		.held = state->held,
 		.failing = failing,
 		.begun = state->group_begun,
+		.ended = state->group_ended,
 		.failing_patience = GROUP_FAILING_MSEC,
 		.group = state->group.recording ? &state->group : NULL,
 		.patience = pool->config->record_time + GROUP_PATIENCE_MSEC};
@@ -81,6 +84,7 @@ static void free_group(struct pool_state *state)
 	free(state->group.recording);
 	free(state->group.moving);
 	free(state->group_begun);
+	free(state->group_ended);
 }
 
 static bool has_failing(const struct farm_pool *pool)
@@ -109,6 +113,8 @@ void desired_read_group(
 		state->group.recording = allocate(words, sizeof(uint64_t));
 		state->group.moving = allocate(words, sizeof(uint64_t));
 		state->group_begun = allocate(words, sizeof(uint64_t));
+		state->group_ended = allocate(words, sizeof(uint64_t));
+		group_phases_ended(group, farm_pool_key(pool), words, state->group_ended);
 		state->group_wants = group_phases(group, farm_pool_key(pool), words, &state->group, state->group_begun);
 	}
 }

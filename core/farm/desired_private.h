@@ -14,6 +14,7 @@ struct pool_state {
 	bool *held;                    /* slots whose migration must not end yet; NULL: not known */
 	struct migration_phases group; /* at the members of the group; NULL: no group */
 	uint64_t *group_begun;         /* slots that are migrating at all members */
+	uint64_t *group_ended;         /* slots that are migrating at no other member; NULL: they want other owners */
 	uint64_t group_wants;          /* fingerprint of the owners that the members want */
 	uint64_t fingerprint;          /* of the owners that this balancer wants */
 	struct slots *fingerprinted;   /* of these owners */

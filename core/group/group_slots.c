@@ -281,6 +281,25 @@ uint64_t group_phases(
 	return first && !differ ? first->wanted : 0;
 }
 
+void group_phases_ended(const struct group *group, uint64_t pool, size_t words, uint64_t *out)
+{
+	const struct members *members = &group->members;
+	bool any_agrees = false;
+
+	memset(out, 0, words * sizeof(*out));
+	for (size_t i = 0; i < members->count; i++) {
+		const struct group_member *member = group_member_at(group, i);
+		const struct pool_slots *slots = find_slots(members->places[members->order[i]].slots, pool);
+
+		if (!group_member_counts(member) || group_id_equal(member->id, group->self))
+			continue;
+		any_agrees |= member->hello.state == GROUP_AGREEING;
+		add_set(out, words, &slots->sets[GROUP_MOVING]);
+	}
+	for (size_t i = 0; i < words; i++)
+		out[i] = any_agrees ? ~out[i] : 0;
+}
+
 uint64_t group_phases_version(const struct group *group)
 {
 	return group->members.slots_version;

@@ -12,9 +12,16 @@ struct progress {
 	uint64_t held;  /* the migration cannot end before this time, because calls remain elsewhere */
 	uint64_t waits; /* since when the slot waits only for the group; 0: it does not wait */
 	bool over;      /* the migration may end here, and waits only for the group */
+	bool ended;     /* the other members have ended the moving phase before the daemon adopted the slot */
+	bool settles;   /* in a group, at the end of the moving phase: `held` is the end of SETTLE_MSEC */
 };
 
 #define HELD_MSEC 10000 /* a held slot is examined again after this time */
+
+/* In a group, the owner already receives every call that is not tracked, but the slot still migrates for this time: a
+ * call may have begun at a previous owner after the tracked calls were read, or at a member that has not ended the
+ * phase yet. */
+#define SETTLE_MSEC 1000
 
 struct migration {
 	uint32_t slots;
@@ -23,6 +30,7 @@ struct migration {
 	struct progress *progress; /* by slot; NULL while no slot is migrating */
 	uint32_t count;            /* number of migrating slots */
 	uint64_t latest;           /* when a slot last began recording, or moved */
+	bool adopted;              /* no step since migration_adopt() has known rules->ended */
 	struct migration_waits waits;
 };
 
@@ -74,6 +82,7 @@ static void release_if_over(struct migration *migration)
 {
 	if (migration->count)
 		return;
+	migration->adopted = false;
 	slots_replace(&migration->previous, NULL);
 	free(migration->progress);
 	migration->progress = NULL;
@@ -101,6 +110,7 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 	if (!previous)
 		return;
 	prepare(migration);
+	migration->adopted = true;
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {
 		if (!previous->ids[slot])
 			continue;
@@ -127,6 +137,7 @@ static void move_slot(struct migration *migration, uint32_t slot, uint16_t wante
 	if (!migration->previous->ids[slot])
 		return;
 	migration->progress[slot].moved = now;
+	migration->progress[slot].ended = false;
 	migration->latest = now;
 }
 
@@ -171,19 +182,20 @@ static uint64_t finish_slot(
 	struct migration *migration, uint32_t slot, const struct migration_rules *rules, uint64_t now)
 {
 	struct progress *progress = &migration->progress[slot];
-	uint16_t owner = migration->owners->ids[slot];
+	uint16_t owner = migration->owners->ids[slot], *previous = &migration->previous->ids[slot];
 	bool held = rules->held && rules->held[slot];
 	bool is_moving = rules->group && contains(rules->group->moving, slot);
 
 	progress->over = !held;
-	if (held ? !owner : !is_moving) {
+	progress->settles = !held && rules->group && owner && *previous != owner;
+	if (held ? !owner : !is_moving && !progress->settles) {
 		end_slot(migration, slot);
 		return MIGRATION_NEVER;
 	}
-	if (!held)
-		return MIGRATION_NEVER;         /* the other members still send unknown calls to the previous owner */
-	migration->previous->ids[slot] = owner; /* the owner now receives every call that is not tracked */
-	progress->held = now + HELD_MSEC;
+	if (!held && is_moving)
+		return MIGRATION_NEVER; /* the other members still send unknown calls to the previous owner */
+	*previous = owner;              /* the owner now receives every call that is not tracked */
+	progress->held = now + (held ? HELD_MSEC : SETTLE_MSEC);
 	return progress->held;
 }
 
@@ -213,10 +225,13 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 		move_slot(migration, slot, wanted, now);
 	}
 	progress->waits = 0;
-	if (progress->moved && now < progress->moved + rules->drain_timeout)
+	progress->ended |= migration->adopted && rules->ended && contains(rules->ended, slot);
+	if (progress->moved && now < progress->moved + rules->drain_timeout && !progress->ended)
 		return progress->moved + rules->drain_timeout;
-	if (now < progress->held)
+	if (now < progress->held) {
+		progress->over = progress->settles;
 		return progress->held;
+	}
 	return finish_slot(migration, slot, rules, now);
 }
 
@@ -244,6 +259,7 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 		if (again < next)
 			next = again;
 	}
+	migration->adopted &= !rules->ended;
 	release_if_over(migration);
 	return next;
 }

@@ -31,6 +31,10 @@ struct migration_rules {
 	 * until it migrates at all members: a member then tracks the calls that begin at others. */
 	const bool *failing;
 	const uint64_t *begun; /* the slots that migrate at all members; NULL: no group */
+	/* The slots that migrate at no other member; NULL: no group, or its members want different owners. After
+	 * migration_adopt(), the first step that knows them ends the moving phase of these slots at once: the others
+	 * have ended it while the daemon did not run, and do not track new calls any more. */
+	const uint64_t *ended;
 	uint64_t failing_patience;
 	/* The phases of the same slots at the members of a group of balancers, as all members know them. A slot moves
 	 * and ends only when no member has it in the set of this phase. After it has waited for `patience`, a slot

@@ -376,7 +376,8 @@ static const struct {
 			{1049, false, true, ALL, B, A, 0, 0, 0},
 			{1050, false, true, ALL, B, A, 0, 0, 0},
 			{9000, false, true, ALL, B, A, 0, 0, 0},
-			{9001, false, false, ALL, B, 0, 0, 0, 0},
+			{9001, false, false, ALL, B, B, 0, 0, 0},
+			{10001, false, false, ALL, B, 0, 0, 0, 0},
 		}},
 	{"a slot that has waited for too long moves anyway",
 		{
@@ -391,7 +392,9 @@ static const struct {
 			{41, false, false, ALL, A, A, 0, 0, 0},
 			{42, false, false, ALL, B, A, 0, 0, 0},
 			{1041, false, false, ALL, B, A, 0, 0, 0},
-			{1042, false, false, ALL, B, 0, 0, 0, 0},
+			{1042, false, false, ALL, B, B, 0, 0, 0},
+			{2041, false, false, ALL, B, B, 0, 0, 0},
+			{2042, false, false, ALL, B, 0, 0, 0, 0},
 		}},
 	{"after a second change, a slot that has moved waits for the others as long as after the first one",
 		{
@@ -475,6 +478,93 @@ Test(migration, a_slot_in_a_group)
 		}
 		migration_free(migration);
 	}
+}
+
+/* A call may have begun at the previous owner after the tracked calls were read. */
+Test(migration, a_call_from_the_end_of_the_moving_phase_keeps_the_slot)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	uint64_t none = 0, own_moving, now;
+	const struct migration_phases group = {&none, &none}, own = {&now, &own_moving};
+	struct migration_rules with = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
+	struct migration *migration = migration_new(1);
+	uint16_t wanted = A;
+
+	step_to(migration, &wanted, 1, alive, &with, 0);
+	wanted = B;
+	step_to(migration, &wanted, 1, alive, &with, 0);
+	step_to(migration, &wanted, 1, alive, &with, 32);
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 1032), 2032);
+	cr_assert_eq(previous_owner_of(migration, 0), B, "calls that are not tracked belong to the owner");
+	step_to(migration, &wanted, 1, alive, &with, 1500);
+	migration_phases(migration, &with, 1500, &own);
+	cr_assert_not(is_in(own_moving), "the other members do not wait for this second");
+	with.held = (const bool[]){true};
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 2032), 12032);
+	cr_assert_eq(previous_owner_of(migration, 0), B);
+	migration_phases(migration, &with, 2032, &own);
+	cr_assert(is_in(own_moving));
+	with.held = NULL;
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 12032), MIGRATION_NEVER);
+	cr_assert_eq(previous_owner_of(migration, 0), 0);
+	migration_free(migration);
+}
+
+/* Slot 0 still migrates at the other members; they have ended the migration of slot 1 while the daemon did not run. */
+Test(migration, a_restarted_daemon_ends_what_the_others_have_ended)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	const uint16_t owners[] = {B, B}, before[] = {A, A};
+	uint64_t none = 0, moving = 3, ended = 2;
+	const struct migration_phases group = {&none, &moving};
+	struct migration_rules with = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
+	struct migration *migration = migration_new(2);
+	struct slots *running = slots_copy(owners, 2), *previous = slots_copy(before, 2);
+
+	migration_adopt(migration, running, previous, 100);
+	step_to(migration, owners, 2, alive, &rules, 110);
+	cr_assert_eq(previous_owner_of(migration, 1), A, "before it agrees with the group");
+	with.ended = &ended;
+	step_to(migration, owners, 2, alive, &with, 120);
+	cr_assert_eq(
+		previous_owner_of(migration, 1), A, "the message that it has ended the phase, too, has not returned");
+	moving = 1;
+	step_to(migration, owners, 2, alive, &with, 130);
+	cr_assert_eq(previous_owner_of(migration, 0), A);
+	cr_assert_eq(previous_owner_of(migration, 1), B);
+	moving = 0;
+	step_to(migration, owners, 2, alive, &with, 1130);
+	cr_assert_eq(previous_owner_of(migration, 0), B, "its own moving phase is over");
+	cr_assert_eq(previous_owner_of(migration, 1), 0);
+	migration_free(migration);
+	slots_drop(running);
+	slots_drop(previous);
+}
+
+/* Later, a member without these slots may be one that has just started. */
+Test(migration, only_the_first_step_in_the_group_ends_what_the_others_have_ended)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	const uint16_t owners[] = {B}, before[] = {A};
+	uint64_t none = 0, ended = 0;
+	const struct migration_phases group = {&none, &none};
+	const struct migration_rules with = {.record_time = rules.record_time,
+		.drain_timeout = rules.drain_timeout,
+		.group = &group,
+		.ended = &ended};
+	struct migration *migration = migration_new(1);
+	struct slots *running = slots_copy(owners, 1), *previous = slots_copy(before, 1);
+
+	migration_adopt(migration, running, previous, 100);
+	step_to(migration, owners, 1, alive, &with, 110);
+	ended = 1;
+	step_to(migration, owners, 1, alive, &with, 120);
+	cr_assert_eq(previous_owner_of(migration, 0), A);
+	migration_free(migration);
+	slots_drop(running);
+	slots_drop(previous);
 }
 
 /* --- Calls */

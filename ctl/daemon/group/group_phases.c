@@ -13,6 +13,7 @@ struct group_phases {
 	struct group_phases_wait *waits; /* by id of the pool */
 	uint32_t count;
 	uint64_t version; /* at the last group_phases_read() */
+	bool agreed;      /* this balancer agreed with the group then */
 };
 
 struct group_phases *group_phases_new(void)
@@ -41,14 +42,16 @@ bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
 	uint64_t version = phases->version;
+	bool had_agreed = phases->agreed;
 
 	if (!group)
 		return false;
 	phases->version = group_phases_version(group);
-	if (group_state(group, listening_clock_now()) != GROUP_AGREEING)
+	phases->agreed = group_state(group, listening_clock_now()) == GROUP_AGREEING;
+	if (!phases->agreed)
 		return false;
 	desired_read_group(daemon->desired, daemon->farm, daemon->running, group);
-	return phases->version != version;
+	return !had_agreed || phases->version != version;
 }
 
 /* --- from the image to the group */
