@@ -182,10 +182,24 @@ static int on_collected(sd_event_source *source, uint64_t usec, void *data)
 		remain = ring_buffer__consume(exchange->ring) == -EAGAIN;
 		send_batch(exchange);
 	}
-	if (!remain)
+	if (!remain) {
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 		return sd_event_source_set_enabled(exchange->readable, SD_EVENT_ON);
+	}
 	sd_event_source_set_time_relative(source, COLLECT_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Corosync works for a while after each message. If all members send at the same time, it works once for all of them.
+ * A member therefore sends with the others when half of its time has passed. */
+static void collect_with_others(struct call_exchange *exchange)
+{
+	uint64_t now, end;
+
+	if (sd_event_source_get_enabled(exchange->timer, NULL) > 0 &&
+		sd_event_source_get_time(exchange->timer, &end) >= 0 &&
+		sd_event_now(exchange->daemon->event, CLOCK_MONOTONIC, &now) >= 0 && end < now + COLLECT_USEC / 2)
+		on_collected(exchange->timer, now, exchange);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -315,6 +329,7 @@ void call_exchange_receive(struct call_exchange *exchange, const struct group_me
 	apply_held(exchange);
 	resolve_all(exchange, &changes, ids);
 	apply(exchange, &changes, ids);
+	collect_with_others(exchange);
 }
 
 void call_exchange_receive_calls(struct call_exchange *exchange, const struct group_calls *calls)

@@ -108,8 +108,17 @@ static int on_time(sd_event_source *source, uint64_t usec, void *data)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* A message has arrived: corosync works at the moment, at all members. A beat now costs less than one later. */
+static void beat_with_others(struct call_lease *lease)
+{
+	if (listening_clock_now() >= lease->sent + BEAT_MSEC / 2)
+		on_time(lease->timer, 0, lease);
+}
+
 void call_lease_update(struct call_lease *lease)
 {
+	if (lease->runs)
+		beat_with_others(lease);
 	if (lease->runs || !is_needed(lease))
 		return;
 	lease->runs = true;
