@@ -46,6 +46,9 @@ void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held);
 void desired_read_group(
 	struct desired *desired, const struct farm *farm, const struct image *running, const struct group *group);
 
+/* The moving phases of all pools last at least until this time (migration_rules.moving_until). */
+void desired_keep_moving(struct desired *desired, uint64_t until);
+
 /* Continues migrations of other members at a balancer whose maps are not in use yet. `owners` and `previous`: of each
  * slot that is migrating there; `previous` is 0 for other slots. Takes effect with the next image after the first
  * owners are known (`starting`). */

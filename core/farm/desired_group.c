@@ -73,6 +73,7 @@ struct migration_rules desired_rules(const struct pool_state *state, const struc
 		.begun = state->group_begun,
 		.ended = state->group_ended,
 		.failing_patience = GROUP_FAILING_MSEC,
+		.moving_until = state->moving_until,
 		.group = state->group.recording ? &state->group : NULL,
 		.patience = pool->config->record_time + GROUP_PATIENCE_MSEC};
 }
@@ -117,6 +118,12 @@ void desired_read_group(
 		group_phases_ended(group, farm_pool_key(pool), words, state->group_ended);
 		state->group_wants = group_phases(group, farm_pool_key(pool), words, &state->group, state->group_begun);
 	}
+}
+
+void desired_keep_moving(struct desired *desired, uint64_t until)
+{
+	for (uint32_t i = 0; i < desired->count; i++)
+		desired->pools[i].moving_until = until;
 }
 
 bool desired_phases(struct desired *desired, const struct farm_pool *pool, uint64_t now,

@@ -357,15 +357,21 @@ static bool has_late_member(const struct group *group, uint64_t now)
 	return false;
 }
 
+uint64_t group_separation(const struct group *group, uint64_t now)
+{
+	const uint64_t since = group->agreeing ? group->left : group->lost;
+	const uint64_t until = since ? since + group->settings.alone_after : 0;
+	const uint64_t late = group->agreeing && has_late_member(group, now) ? now + GROUP_SILENCE : 0;
+	const uint64_t end = until > late ? until : late;
+
+	return end > now ? end - now : 0;
+}
+
 enum group_placement group_placement(const struct group *group, uint64_t now)
 {
-	enum group_state state = group_state(group, now);
-
-	if (state == GROUP_ALONE)
+	if (group_state(group, now) == GROUP_ALONE)
 		return GROUP_PLACES;
-	if (state != GROUP_AGREEING || (group->left && now < group->left + group->settings.alone_after))
-		return GROUP_PLACES_NOT;
-	return has_late_member(group, now) ? GROUP_PLACES_NOT : GROUP_PLACES_IF_ECHOED;
+	return group_separation(group, now) ? GROUP_PLACES_NOT : GROUP_PLACES_IF_ECHOED;
 }
 
 static struct group_tally count_votes(const struct group *group, const struct group_key *key)

@@ -112,10 +112,14 @@ enum group_verdict group_verdict(
  * Members that cannot judge do not count; if none can, it does not fail. */
 enum group_verdict group_passive_verdict(const struct group *group, const struct group_tally *tally, uint64_t now);
 
+/* For how long, in ms, a balancer may forward packets and not share its calls with this one: a member that has left the
+ * group or is late, or this one. At most `alone_after`. 0: there is none, or this member decides by itself. Until then
+ * new calls of migrating slots stay at their previous owners, where all balancers find them. */
+uint64_t group_separation(const struct group *group, uint64_t now);
+
 /* May this member send new calls of migrating slots to their new owners? The others learn of the calls by messages. */
 enum group_placement {
-	GROUP_PLACES_NOT,       /* a member that may still forward packets receives no messages, or this one does not;
-				   for at most `alone_after` */
+	GROUP_PLACES_NOT,       /* during group_separation() */
 	GROUP_PLACES_IF_ECHOED, /* while its own messages return without delay */
 	GROUP_PLACES,           /* it decides by itself */
 };

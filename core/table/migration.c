@@ -199,6 +199,16 @@ static uint64_t finish_slot(
 	return progress->held;
 }
 
+/* The end of the moving phase of a slot that has moved. */
+static uint64_t moving_end(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
+{
+	uint64_t end = migration->progress[slot].moved + rules->drain_timeout;
+
+	if (migration->previous->ids[slot] == migration->owners->ids[slot] || end > rules->moving_until)
+		return end;
+	return rules->moving_until;
+}
+
 /* Advances one slot. Returns when to call again. */
 static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now)
@@ -226,8 +236,8 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	}
 	progress->waits = 0;
 	progress->ended |= migration->adopted && rules->ended && contains(rules->ended, slot);
-	if (progress->moved && now < progress->moved + rules->drain_timeout && !progress->ended)
-		return progress->moved + rules->drain_timeout;
+	if (progress->moved && now < moving_end(migration, slot, rules) && !progress->ended)
+		return moving_end(migration, slot, rules);
 	if (now < progress->held) {
 		progress->over = progress->settles;
 		return progress->held;

@@ -36,6 +36,9 @@ struct migration_rules {
 	 * have ended it while the daemon did not run, and do not track new calls any more. */
 	const uint64_t *ended;
 	uint64_t failing_patience;
+	/* The moving phase of no slot ends before this time, because a balancer may send calls that it does not know to
+	 * the previous owners (group_separation()). */
+	uint64_t moving_until;
 	/* The phases of the same slots at the members of a group of balancers, as all members know them. A slot moves
 	 * and ends only when no member has it in the set of this phase. After it has waited for `patience`, a slot
 	 * moves anyway. NULL: no group. */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Unusual HTTP clients: clients.py HOST PORT CASE. Prints what the server does.
 
-silent N      N connections that send nothing; prints how many the server closes
+silent N      N connections that send nothing; prints 'connected', and then how many the server closes
 slow          sends one byte of a request at a time until the server closes
 slow-reader   N requests for PATH whose responses are not read; keeps them until standard input ends
 garbage       sends bytes that are not HTTP
@@ -51,6 +51,7 @@ def status(client):
 
 if CASE == 'silent':
     clients = [connect() for _ in range(int(sys.argv[4]))]
+    print('connected', flush=True)
     print(sum(rest(client) == b'' for client in clients))
 elif CASE == 'slow':
     client = connect()

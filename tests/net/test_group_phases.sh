@@ -126,6 +126,20 @@ check "a restarted daemon agrees" wait_for 20 group_agrees
 is "it keeps owners and previous owners" "$(places lb1)" "$before"
 is "so do the others" "$(places lb3)" "$before"
 
+# --- all daemons restart at once: none must believe that the others have ended the migrations
+
+for node in "${GROUP_NODES[@]}"; do
+	lab_stop "sipxdpd-$node" KILL || true
+done
+for node in "${GROUP_NODES[@]}"; do
+	group_start_daemon "$node"
+done
+check "all of them agree after they have restarted" wait_for 20 group_agrees
+sleep 2
+for node in "${GROUP_NODES[@]}"; do
+	is "$node keeps owners and previous owners" "$(places "$node")" "$before"
+done
+
 # --- a stopped member
 
 moved=$(slots lb1)

@@ -301,11 +301,14 @@ void balancer_reconcile_alone(struct balancer *balancer, uint64_t now)
 
 static void reconcile(struct balancer *balancer, struct node *node)
 {
+	uint64_t separation = group_separation(node->group, node->now);
+
 	update_states(balancer, node, node->now);
 	if (balancer->filled)
 		transfer_end(balancer->transfer);
 	transfer_adopt(balancer->transfer, balancer->farm, balancer->running, balancer->desired);
 	balancer->version = group_phases_version(node->group);
+	desired_keep_moving(balancer->desired, separation ? node->now + separation : 0);
 	if (group_state(node->group, node->now) == GROUP_AGREEING)
 		desired_read_group(balancer->desired, balancer->farm, balancer->running, node->group);
 	write_maps(balancer, node->now);

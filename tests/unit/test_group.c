@@ -286,12 +286,18 @@ static enum group_placement placement(const struct group_world *world, size_t no
 	return group_placement(world->nodes[node].group, world->nodes[node].now);
 }
 
+static uint64_t separation(const struct group_world *world, size_t node)
+{
+	return group_separation(world->nodes[node].group, world->nodes[node].now);
+}
+
 Test(group, new_calls_stay_at_the_previous_owners_for_a_while_after_a_member_has_left)
 {
 	struct group_world world;
 
 	begin_with(&world, AGREE_MAJORITY, "uuu");
 	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
+	cr_expect_eq(separation(&world, 0), 0);
 	world.nodes[2].part = 1;
 	group_world_announce(&world, 0);
 	group_world_announce(&world, 1);
@@ -299,9 +305,13 @@ Test(group, new_calls_stay_at_the_previous_owners_for_a_while_after_a_member_has
 	cr_expect_eq(group_state(world.nodes[0].group, world.nodes[0].now), GROUP_AGREEING);
 	cr_expect_eq(placement(&world, 0), GROUP_PLACES_NOT);
 	cr_expect_eq(placement(&world, 2), GROUP_PLACES_NOT);
+	for (size_t i = 0; i < 3; i++)
+		cr_expect(separation(&world, i) > 0 && separation(&world, i) < 2000, "member %zu: %llu ms", i,
+			(unsigned long long)separation(&world, i));
 	group_world_run_for(&world, 2000);
 	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);
 	cr_expect_eq(placement(&world, 2), GROUP_PLACES, "it is alone");
+	cr_expect_eq(separation(&world, 0) + separation(&world, 2), 0);
 	group_world_end(&world);
 }
 
@@ -334,6 +344,7 @@ Test(group, new_calls_stay_at_the_previous_owners_as_soon_as_a_member_that_beats
 	world.nodes[2].stopped = true;
 	group_world_run_for(&world, GROUP_BEAT_LATE);
 	cr_expect_eq(placement(&world, 0), GROUP_PLACES_NOT);
+	cr_expect_eq(separation(&world, 0), GROUP_SILENCE);
 	world.nodes[2].stopped = false;
 	group_world_run_for(&world, 2000);
 	cr_expect_eq(placement(&world, 0), GROUP_PLACES_IF_ECHOED);

@@ -511,6 +511,34 @@ Test(migration, a_call_from_the_end_of_the_moving_phase_keeps_the_slot)
 	migration_free(migration);
 }
 
+/* A balancer that does not share its calls sends unknown calls to the previous owner. */
+Test(migration, no_moving_phase_ends_while_a_balancer_does_not_share_its_calls)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	uint64_t none = 0, own_moving, now, end = 32 + rules.drain_timeout + 5000;
+	const struct migration_phases group = {&none, &none}, own = {&now, &own_moving};
+	struct migration_rules with = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
+	struct migration *migration = migration_new(1);
+	uint16_t wanted = A;
+
+	step_to(migration, &wanted, 1, alive, &with, 0);
+	wanted = B;
+	step_to(migration, &wanted, 1, alive, &with, 0);
+	step_to(migration, &wanted, 1, alive, &with, 32);
+	with.moving_until = end;
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 32 + rules.drain_timeout), end);
+	cr_assert_eq(previous_owner_of(migration, 0), A);
+	migration_phases(migration, &with, end - 1, &own);
+	cr_assert(is_in(own_moving), "the other members wait, too");
+	step_to(migration, &wanted, 1, alive, &with, end);
+	cr_assert_eq(previous_owner_of(migration, 0), B);
+	with.moving_until = end + 9000;
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, end + 500), end + 1000,
+		"no call goes to the previous owner");
+	migration_free(migration);
+}
+
 /* Slot 0 still migrates at the other members; they have ended the migration of slot 1 while the daemon did not run. */
 Test(migration, a_restarted_daemon_ends_what_the_others_have_ended)
 {

@@ -6,14 +6,18 @@
 #include "core/base/memory.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
+#include "ctl/maps/clock.h"
 #include "group_phases.h"
 #include "group_watch.h"
+
+#define CLOCKS_DIFFER_MSEC 10 /* at most, within `alone_after` */
 
 struct group_phases {
 	struct group_phases_wait *waits; /* by id of the pool */
 	uint32_t count;
-	uint64_t version; /* at the last group_phases_read() */
-	bool agreed;      /* this balancer agreed with the group then */
+	uint64_t version;      /* at the last group_phases_read() */
+	bool agreed;           /* this balancer agreed with the group then */
+	uint64_t moving_until; /* then, clock_msec(): desired_keep_moving() */
 };
 
 struct group_phases *group_phases_new(void)
@@ -38,20 +42,32 @@ bool group_phases_have_ended(const struct group_phases *phases, const struct dae
 	return group && group_phases_version(group) != phases->version && image_is_migrating(daemon->running);
 }
 
+/* Returns true if the moving phases may end earlier than at the last call. */
+static bool keep_moving(struct group_phases *phases, struct desired *desired, uint64_t separation)
+{
+	uint64_t until = separation ? clock_msec() + separation : 0;
+	bool earlier = until + CLOCKS_DIFFER_MSEC < phases->moving_until;
+
+	phases->moving_until = until;
+	desired_keep_moving(desired, until);
+	return earlier;
+}
+
 bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
-	uint64_t version = phases->version;
-	bool had_agreed = phases->agreed;
+	uint64_t version = phases->version, now = listening_clock_now();
+	bool had_agreed = phases->agreed,
+	     may_end = keep_moving(phases, daemon->desired, group ? group_separation(group, now) : 0);
 
 	if (!group)
-		return false;
+		return may_end;
 	phases->version = group_phases_version(group);
-	phases->agreed = group_state(group, listening_clock_now()) == GROUP_AGREEING;
+	phases->agreed = group_state(group, now) == GROUP_AGREEING;
 	if (!phases->agreed)
-		return false;
+		return may_end;
 	desired_read_group(daemon->desired, daemon->farm, daemon->running, group);
-	return !had_agreed || phases->version != version;
+	return may_end || !had_agreed || phases->version != version;
 }
 
 /* --- from the image to the group */
