@@ -24,9 +24,9 @@ static void forget_marks(struct pool_state *state)
 	free(state->group.recording);
 	free(state->group.moving);
 	free(state->group_begun);
-	free(state->group_ended);
+	free(state->group_others);
 	state->held = NULL;
-	state->group_begun = state->group_ended = NULL;
+	state->group_begun = state->group_others = NULL;
 	state->was_grouped = state->grouped;
 	state->grouped = false;
 	state->group = (struct migration_phases){0};
@@ -163,13 +163,15 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 		migration_finish(state->migration, wanted);
 	state->finish = false;
 	state->next = MIGRATION_NEVER;
-	if (migration_is_complete(state->migration, wanted)) {
+	desired_compare_group(state, pool, wanted);
+	rules = desired_rules(state, pool, NULL);
+	if (migration_is_complete(state->migration, wanted) &&
+		!(rules.others && migration_has_missed(state->migration))) {
 		owners_share(state->owners, migration_owners(state->migration));
 	} else {
 		alive = backends_by_id(pool, farm_backend_is_alive);
 		failing = backends_by_id(pool, farm_backend_is_failing);
-		desired_compare_group(state, pool, wanted);
-		rules = desired_rules(state, pool, failing);
+		rules.failing = failing;
 		state->next = migration_step(state->migration, wanted, alive, &rules, now);
 		free(alive);
 		free(failing);
@@ -365,7 +367,7 @@ struct image *desired_preview(
 			state->migration = migration_copy(known->migration);
 			state->held = NULL; /* belongs to `desired` */
 			state->group = (struct migration_phases){0};
-			state->group_begun = state->group_ended = NULL;
+			state->group_begun = state->group_others = NULL;
 			state->fingerprinted = state->adopted_owners = state->adopted_previous = NULL;
 		}
 		desire_pool(&scratch, pool, running, image, now);

@@ -49,6 +49,9 @@ void desired_read_group(
 /* The moving phases of all pools last at least until this time (migration_rules.moving_until). */
 void desired_keep_moving(struct desired *desired, uint64_t until);
 
+/* The other members of the group have not waited for this balancer for a while: see migration_missed(). */
+void desired_missed(struct desired *desired);
+
 /* Continues migrations of other members at a balancer whose maps are not in use yet. `owners` and `previous`: of each
  * slot that is migrating there; `previous` is 0 for other slots. Takes effect with the next image after the first
  * owners are known (`starting`). */

@@ -52,8 +52,8 @@ void desired_compare_group(struct pool_state *state, const struct farm_pool *poo
 {
 	if (!state->group.recording || fingerprint(state, pool, wanted) == state->group_wants)
 		return;
-	free(state->group_ended);
-	state->group_ended = NULL;
+	free(state->group_others);
+	state->group_others = NULL;
 	for (uint32_t i = 0; i < MIGRATION_WORDS(wanted->count); i++)
 		state->group.recording[i] |= ~state->group_begun[i];
 }
@@ -71,7 +71,8 @@ struct migration_rules desired_rules(const struct pool_state *state, const struc
 		.held = state->held,
 		.failing = failing,
 		.begun = state->group_begun,
-		.ended = state->group_ended,
+		.others = state->group_others,
+		.others_agree = state->others_agree,
 		.failing_patience = GROUP_FAILING_MSEC,
 		.moving_until = state->moving_until,
 		.group = state->group.recording ? &state->group : NULL,
@@ -85,7 +86,7 @@ static void free_group(struct pool_state *state)
 	free(state->group.recording);
 	free(state->group.moving);
 	free(state->group_begun);
-	free(state->group_ended);
+	free(state->group_others);
 }
 
 static bool has_failing(const struct farm_pool *pool)
@@ -94,6 +95,11 @@ static bool has_failing(const struct farm_pool *pool)
 		if (farm_backend_is_failing(pool, &pool->backends[i]))
 			return true;
 	return false;
+}
+
+static bool has_missed(const struct pool_state *state)
+{
+	return state->migration && migration_has_missed(state->migration);
 }
 
 void desired_read_group(
@@ -108,14 +114,14 @@ void desired_read_group(
 		if (!state)
 			continue;
 		state->grouped = true;
-		if (!running->pools[pool->id].migrating && !has_failing(pool))
+		if (!running->pools[pool->id].migrating && !has_failing(pool) && !has_missed(state))
 			continue;
 		free_group(state);
 		state->group.recording = allocate(words, sizeof(uint64_t));
 		state->group.moving = allocate(words, sizeof(uint64_t));
 		state->group_begun = allocate(words, sizeof(uint64_t));
-		state->group_ended = allocate(words, sizeof(uint64_t));
-		group_phases_ended(group, farm_pool_key(pool), words, state->group_ended);
+		state->group_others = allocate(words, sizeof(uint64_t));
+		state->others_agree = group_phases_of_others(group, farm_pool_key(pool), words, state->group_others);
 		state->group_wants = group_phases(group, farm_pool_key(pool), words, &state->group, state->group_begun);
 	}
 }
@@ -124,6 +130,13 @@ void desired_keep_moving(struct desired *desired, uint64_t until)
 {
 	for (uint32_t i = 0; i < desired->count; i++)
 		desired->pools[i].moving_until = until;
+}
+
+void desired_missed(struct desired *desired)
+{
+	for (uint32_t i = 0; i < desired->count; i++)
+		if (desired->pools[i].migration)
+			migration_missed(desired->pools[i].migration);
 }
 
 bool desired_phases(struct desired *desired, const struct farm_pool *pool, uint64_t now,

@@ -14,7 +14,8 @@ struct pool_state {
 	bool *held;                    /* slots whose migration must not end yet; NULL: not known */
 	struct migration_phases group; /* at the members of the group; NULL: no group */
 	uint64_t *group_begun;         /* slots that are migrating at all members */
-	uint64_t *group_ended;         /* slots that are migrating at no other member; NULL: they want other owners */
+	uint64_t *group_others;        /* slots that are migrating at other members; NULL: they want other owners */
+	bool others_agree;             /* one of them */
 	uint64_t moving_until;         /* as in migration_rules */
 	uint64_t group_wants;          /* fingerprint of the owners that the members want */
 	uint64_t fingerprint;          /* of the owners that this balancer wants */

@@ -9,6 +9,10 @@
 #define QUORUM_PAUSE 1000 /* ms: news of quorum and members come separately, and the members may come later */
 #define SETS_LATE 10000   /* ms that a new member has for its complete sets */
 
+/* If messages of this member have not returned for so long, ms, corosync may have delivered none: this does not make a
+ * member silent. */
+#define DELIVERY_PAUSE (GROUP_SILENCE / 2)
+
 const char *group_state_name(enum group_state state)
 {
 	static const char *const names[GROUP_STATE_COUNT] = {
@@ -58,6 +62,7 @@ void group_set_members(struct group *group, const struct group_id *ids, size_t c
 		group->left = now;
 	members_set(&group->members, ids, count, forget ? ids : joined, forget ? count : joined_count, now);
 	group->send_all |= joined_count != 0;
+	group->absences += forget;
 	if (forget)
 		changes_forget(group);
 	changes_members_set(group, joined_count);
@@ -69,6 +74,8 @@ static void receive_hello(struct group *group, struct place *place, const struct
 	place->member.hello = message->hello;
 	if (!group_id_equal(place->member.id, group->self))
 		return;
+	if (now >= group->echoed + DELIVERY_PAUSE)
+		group->resumed = now;
 	group->echoed = now;
 	group->echo = message->hello.time;
 	group->lag = now > message->hello.time ? now - message->hello.time : 0;
@@ -81,6 +88,7 @@ static void receive_silent(struct group *group, struct group_id id, uint64_t now
 	members_silence(&group->members, id);
 	changes_gone(group, id);
 	group->send_all |= group_id_equal(id, group->self);
+	group->absences += group_id_equal(id, group->self);
 }
 
 bool group_receive(struct group *group, struct group_id from, const uint8_t *bytes, size_t length, uint64_t now)
@@ -200,9 +208,11 @@ static bool has_sets(const struct group_member *member)
 }
 
 /* Other members wait for the sets of a member, so a member that does not send them counts as silent, too. */
-static bool is_silent(const struct group_member *member, uint64_t now)
+static bool is_silent(const struct group *group, const struct group_member *member, uint64_t now)
 {
-	return now >= member->heard + GROUP_SILENCE || (!has_sets(member) && now >= member->since + SETS_LATE);
+	uint64_t since = member->heard > group->resumed ? member->heard : group->resumed;
+
+	return now >= since + GROUP_SILENCE || (!has_sets(member) && now >= member->since + SETS_LATE);
 }
 
 /* If the report does not take effect, it is repeated. */
@@ -214,7 +224,7 @@ static void report_silent(struct group *group, uint64_t now)
 		struct place *place = &group->members.places[group->members.order[i]];
 		const struct group_member *member = &place->member;
 
-		if (member->is_silent || !group_member_is_compatible(member) || !is_silent(member, now) ||
+		if (member->is_silent || !group_member_is_compatible(member) || !is_silent(group, member, now) ||
 			group_id_equal(member->id, group->self))
 			continue;
 		if (place->reported && now < place->reported + GROUP_SILENCE)
@@ -281,7 +291,7 @@ void group_tick(struct group *group, uint64_t now)
 		send_hello(group, false, now);
 	send_news(group);
 	changes_tick(group, now);
-	if (group_is_echoed(group, now))
+	if (group->connected && now < group->echoed + DELIVERY_PAUSE)
 		report_silent(group, now);
 }
 
@@ -355,6 +365,11 @@ static bool has_late_member(const struct group *group, uint64_t now)
 			return true;
 	}
 	return false;
+}
+
+uint64_t group_absences(const struct group *group)
+{
+	return group->absences;
 }
 
 uint64_t group_separation(const struct group *group, uint64_t now)

@@ -112,6 +112,10 @@ enum group_verdict group_verdict(
  * Members that cannot judge do not count; if none can, it does not fail. */
 enum group_verdict group_passive_verdict(const struct group *group, const struct group_tally *tally, uint64_t now);
 
+/* Changes when the others may have ended phases of migrations without this member: it was separated from them, its
+ * daemon was stopped, or it starts. */
+uint64_t group_absences(const struct group *group);
+
 /* For how long, in ms, a balancer may forward packets and not share its calls with this one: a member that has left the
  * group or is late, or this one. At most `alone_after`. 0: there is none, or this member decides by itself. Until then
  * new calls of migrating slots stay at their previous owners, where all balancers find them. */

@@ -91,6 +91,8 @@ struct group {
 	uint64_t lag;
 	uint64_t echo;    /* when the last hello that has returned was sent, ms */
 	uint64_t left;    /* when a member last left or became silent, ms; 0: never */
+	uint64_t resumed; /* when messages last arrived after a pause, ms */
+	uint64_t absences;
 	uint64_t greeted; /* last hello, ms; 0: none yet */
 	uint64_t garbage;
 	struct members members;

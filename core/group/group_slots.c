@@ -281,7 +281,7 @@ uint64_t group_phases(
 	return first && !differ ? first->wanted : 0;
 }
 
-void group_phases_ended(const struct group *group, uint64_t pool, size_t words, uint64_t *out)
+bool group_phases_of_others(const struct group *group, uint64_t pool, size_t words, uint64_t *out)
 {
 	const struct members *members = &group->members;
 	bool any_agrees = false;
@@ -296,8 +296,7 @@ void group_phases_ended(const struct group *group, uint64_t pool, size_t words, 
 		any_agrees |= member->hello.state == GROUP_AGREEING;
 		add_set(out, words, &slots->sets[GROUP_MOVING]);
 	}
-	for (size_t i = 0; i < words; i++)
-		out[i] = any_agrees ? ~out[i] : 0;
+	return any_agrees;
 }
 
 uint64_t group_phases_version(const struct group *group)

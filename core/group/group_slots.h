@@ -18,9 +18,8 @@ void group_set_phases(
 uint64_t group_phases(
 	const struct group *group, uint64_t pool, size_t words, const struct migration_phases *out, uint64_t *begun);
 
-/* Writes the slots of a pool that migrate at no other member that counts; none if no other member that counts agrees.
- */
-void group_phases_ended(const struct group *group, uint64_t pool, size_t words, uint64_t *out);
+/* Writes the slots of a pool that migrate at other members that count. Returns true if one of them agrees. */
+bool group_phases_of_others(const struct group *group, uint64_t pool, size_t words, uint64_t *out);
 
 /* Changes when a slot may continue. */
 uint64_t group_phases_version(const struct group *group);

@@ -12,7 +12,7 @@ struct progress {
 	uint64_t held;  /* the migration cannot end before this time, because calls remain elsewhere */
 	uint64_t waits; /* since when the slot waits only for the group; 0: it does not wait */
 	bool over;      /* the migration may end here, and waits only for the group */
-	bool ended;     /* the other members have ended the moving phase before the daemon adopted the slot */
+	bool ended;     /* the other members have ended the moving phase without this balancer */
 	bool settles;   /* in a group, at the end of the moving phase: `held` is the end of SETTLE_MSEC */
 };
 
@@ -30,7 +30,7 @@ struct migration {
 	struct progress *progress; /* by slot; NULL while no slot is migrating */
 	uint32_t count;            /* number of migrating slots */
 	uint64_t latest;           /* when a slot last began recording, or moved */
-	bool adopted;              /* no step since migration_adopt() has known rules->ended */
+	bool missed;               /* no step since migration_adopt() or migration_missed() has known rules->others */
 	struct migration_waits waits;
 };
 
@@ -82,7 +82,6 @@ static void release_if_over(struct migration *migration)
 {
 	if (migration->count)
 		return;
-	migration->adopted = false;
 	slots_replace(&migration->previous, NULL);
 	free(migration->progress);
 	migration->progress = NULL;
@@ -110,7 +109,7 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 	if (!previous)
 		return;
 	prepare(migration);
-	migration->adopted = true;
+	migration->missed = true;
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {
 		if (!previous->ids[slot])
 			continue;
@@ -118,6 +117,16 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 		migration->progress[slot].moved = now;
 	}
 	release_if_over(migration);
+}
+
+void migration_missed(struct migration *migration)
+{
+	migration->missed = true;
+}
+
+bool migration_has_missed(const struct migration *migration)
+{
+	return migration->missed;
 }
 
 /* The previous owner is dead. If the slot has not moved, its migration ends. If it has moved, the migration continues,
@@ -209,6 +218,26 @@ static uint64_t moving_end(const struct migration *migration, uint32_t slot, con
 	return rules->moving_until;
 }
 
+/* After an absence: has the slot come to rest here, but not at the other members? */
+static bool must_follow(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
+{
+	return migration->missed && rules->others && contains(rules->others, slot) && migration->owners->ids[slot];
+}
+
+/* The same: has its moving phase ended there, but not here? */
+static bool must_end(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
+{
+	return migration->missed && rules->others && rules->others_agree && !contains(rules->others, slot);
+}
+
+/* The slot has moved at the others, and its calls may be anywhere. */
+static void follow_slot(struct migration *migration, uint32_t slot, uint64_t now)
+{
+	begin_slot(migration, slot, migration->owners->ids[slot], now);
+	migration->progress[slot].moved = now;
+	migration->progress[slot].ended = true;
+}
+
 /* Advances one slot. Returns when to call again. */
 static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now)
@@ -222,6 +251,8 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 		replace_previous(migration, slot, wanted);
 	if (owner != wanted && !alive[owner])
 		move_slot(migration, slot, wanted, now);
+	else if (!*previous && must_follow(migration, slot, rules))
+		follow_slot(migration, slot, now);
 	else if (owner != wanted && !*previous)
 		begin_slot(migration, slot, owner, now);
 	if (!*previous)
@@ -235,7 +266,7 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 		move_slot(migration, slot, wanted, now);
 	}
 	progress->waits = 0;
-	progress->ended |= migration->adopted && rules->ended && contains(rules->ended, slot);
+	progress->ended |= must_end(migration, slot, rules);
 	if (progress->moved && now < moving_end(migration, slot, rules) && !progress->ended)
 		return moving_end(migration, slot, rules);
 	if (now < progress->held) {
@@ -257,19 +288,19 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 	const uint16_t *owners, *previous;
 
 	migration->waits = (struct migration_waits){0};
-	if (migration_is_complete(migration, wanted))
+	if (migration_is_complete(migration, wanted) && !(migration->missed && rules->others))
 		return next;
 	prepare(migration);
 	owners = migration->owners->ids;
 	previous = migration->previous->ids;
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {
-		if (owners[slot] == wanted->ids[slot] && !previous[slot])
+		if (owners[slot] == wanted->ids[slot] && !previous[slot] && !must_follow(migration, slot, rules))
 			continue; /* most slots */
 		again = step_slot(migration, slot, wanted->ids[slot], alive, rules, now);
 		if (again < next)
 			next = again;
 	}
-	migration->adopted &= !rules->ended;
+	migration->missed &= !rules->others;
 	release_if_over(migration);
 	return next;
 }

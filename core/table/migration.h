@@ -31,10 +31,13 @@ struct migration_rules {
 	 * until it migrates at all members: a member then tracks the calls that begin at others. */
 	const bool *failing;
 	const uint64_t *begun; /* the slots that migrate at all members; NULL: no group */
-	/* The slots that migrate at no other member; NULL: no group, or its members want different owners. After
-	 * migration_adopt(), the first step that knows them ends the moving phase of these slots at once: the others
-	 * have ended it while the daemon did not run, and do not track new calls any more. */
-	const uint64_t *ended;
+	/* The slots that migrate at other members; NULL: no group, or its members want different owners. The first step
+	 * that knows them after migration_adopt() and migration_missed() makes up for what has been missed. It ends the
+	 * moving phase of slots that do not migrate elsewhere: the others, of whom one agrees, have ended it without
+	 * this balancer, and do not track new calls any more. And it tracks the calls of slots that still migrate there
+	 * and are at rest here. */
+	const uint64_t *others;
+	bool others_agree;
 	uint64_t failing_patience;
 	/* The moving phase of no slot ends before this time, because a balancer may send calls that it does not know to
 	 * the previous owners (group_separation()). */
@@ -58,6 +61,12 @@ struct migration *migration_copy(const struct migration *migration);
  * slot that must still move records again for the whole record_time. A migrating slot that has moved keeps its previous
  * owner for a whole drain_timeout from `now`. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now);
+
+/* The other members of the group have not waited for this balancer for a while. */
+void migration_missed(struct migration *migration);
+
+/* Must the next step know migration_rules.others? */
+bool migration_has_missed(const struct migration *migration);
 
 /* Advances all slots towards the wanted owners. `alive`, indexed by id, marks the backends that can receive packets.
  * Returns when to call again, MIGRATION_NEVER when no slot is migrating. */

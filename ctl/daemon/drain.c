@@ -8,7 +8,9 @@
 #include "tracked_calls.h"
 #include "ctl/maps/clock.h"
 #include "drain.h"
+#include "ctl/daemon/group/call_lease.h"
 #include "ctl/daemon/group/group_drains.h"
+#include "ctl/daemon/group/group_watch.h"
 #include "log.h"
 
 #define QUIET_SECONDS 32
@@ -22,6 +24,7 @@ struct leaving {
 	bool known;              /* it was leaving when this was last noted */
 	uint64_t removal;        /* number of the change of the group that made it leave; 0: none */
 	uint32_t slotless_since; /* when it lost its last slot, seconds of CLOCK_MONOTONIC; 0: it has a slot */
+	uint32_t called; /* when it may last have received new calls as the previous owner of a slot; 0: never */
 };
 
 struct drain {
@@ -99,12 +102,21 @@ static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t 
 	       !counted_calls_are_known(daemon->counted_calls, daemon);
 }
 
+/* When a backend lost its last slot, or may last have received new calls; 0: it has a slot. */
+static uint32_t slotless_since(const struct drain *drain, uint16_t id)
+{
+	const struct leaving *leaving = &drain->leaving[id];
+
+	return leaving->slotless_since && leaving->slotless_since < leaving->called ? leaving->called
+										    : leaving->slotless_since;
+}
+
 /* Can a leaving backend be removed? It can be removed once no slot sends packets to it, and at the latest drain_timeout
- * after it lost its last slot. Moves of other slots do not extend this time. */
+ * after slotless_since(). Moves of other slots do not extend this time. */
 static bool is_removable(const struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend)
 {
-	const uint32_t since = drain->leaving[backend->id].slotless_since;
+	const uint32_t since = slotless_since(drain, backend->id);
 
 	return since && ((clock_seconds() - since) * UINT64_C(1000) > pool->config->drain_timeout ||
 				!may_have_calls(daemon, pool->id, backend->id));
@@ -112,7 +124,7 @@ static bool is_removable(const struct drain *drain, const struct daemon *daemon,
 
 static bool is_overdue(const struct drain *drain, const struct farm_pool *pool, uint16_t id)
 {
-	const uint32_t since = drain->leaving[id].slotless_since;
+	const uint32_t since = slotless_since(drain, id);
 
 	return since && (clock_seconds() - since) * UINT64_C(1000) >
 				(uint64_t)pool->config->drain_timeout + pool->config->record_time + OVERDUE_MSEC;
@@ -136,6 +148,8 @@ static void note_backend(
 		leaving->slotless_since = 0;
 	else if (!leaving->slotless_since)
 		leaving->slotless_since = clock_seconds();
+	if (is_among(daemon, image_previous_owners(daemon->running, pool), backend->id))
+		leaving->called = call_lease_lacked(group_watch_lease(daemon->group_watch)) / 1000;
 }
 
 static void note(struct drain *drain, const struct daemon *daemon)

@@ -108,6 +108,13 @@ group_ctl() {
 	lab_in "$host" sipxdp-ctl "$@"
 }
 
+# group_log_time HOST TEXT: the time of the last line with this text in the log of the daemon, in ms
+group_log_time() {
+	local line
+	line=$(grep "$2" "$LAB_DIR/sipxdpd-$1.log" | tail -n 1)
+	date -d "${line:0:23}" +%s%3N
+}
+
 # group_is HOST JQ-CONDITION: does the result of `group` meet the condition?
 group_is() {
 	group_ctl "$1" --json group | jq -e "$2" > /dev/null

@@ -69,13 +69,6 @@ warns() {
 	grep -q "$2" "$LAB_DIR/status"
 }
 
-# logged HOST TEXT: the time of the last line with this text in the log of the daemon, in ms
-logged() {
-	local line
-	line=$(grep "$2" "$LAB_DIR/sipxdpd-$1.log" | tail -n 1)
-	date -d "${line:0:23}" +%s%3N
-}
-
 lab_open
 lab_flat 4
 group_open 3
@@ -94,10 +87,10 @@ check "status names this member" wait_for 10 warns lb1 'warning:.* slots of pool
 like "group prints it" "$(group_ctl lb2 group)" '^proxies +[0-9]+ +[0-9]+ +member lb3, which has different owners'
 change 1 lb3
 check "slots move at all members when the last one has recorded them" wait_for 20 group_all has_more 0
-began=$(logged lb3 "will move")
+began=$(group_log_time lb3 "will move")
 for node in "${GROUP_NODES[@]}"; do
 	check "$node has waited for the recording of the last one" \
-		[ $(($(logged $node "slots move (.*calls stay") - began)) -ge $RECORD_MSEC ]
+		[ $(($(group_log_time $node "slots move (.*calls stay") - began)) -ge $RECORD_MSEC ]
 done
 check "owners and previous owners are the same at all members" wait_for 10 same_places
 check "no slot waits" wait_for 10 group_all group_is '.waits == [] and .warnings == []'

@@ -79,6 +79,9 @@ check "all members send calls to it" wait_for 30 group_all backend_is '.slots > 
 check "it is removed" group_ctl lb1 backend remove proxies px4 --drain
 kill -STOP "${LAB_PROCESS[sipxdpd-lb2]}"
 check "the others do not wait for a member whose daemon is stopped" wait_for 60 is_gone lb1
+returned=$(group_log_time lb1 'new calls go to the new owners of migrating slots')
+check "... but for drain_timeout after new calls may have reached the backend" \
+	[ $(($(group_log_time lb1 'is removed: its drain has ended') - returned)) -ge 2900 ]
 check "... and remove it together" wait_for 5 is_gone lb3
 kill -CONT "${LAB_PROCESS[sipxdpd-lb2]}"
 check "this member removes it when it continues" wait_for 15 is_gone lb2

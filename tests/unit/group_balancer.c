@@ -309,8 +309,12 @@ static void reconcile(struct balancer *balancer, struct node *node)
 	transfer_adopt(balancer->transfer, balancer->farm, balancer->running, balancer->desired);
 	balancer->version = group_phases_version(node->group);
 	desired_keep_moving(balancer->desired, separation ? node->now + separation : 0);
-	if (group_state(node->group, node->now) == GROUP_AGREEING)
+	if (group_state(node->group, node->now) == GROUP_AGREEING) {
+		if (balancer->absences != group_absences(node->group))
+			desired_missed(balancer->desired);
+		balancer->absences = group_absences(node->group);
 		desired_read_group(balancer->desired, balancer->farm, balancer->running, node->group);
+	}
 	write_maps(balancer, node->now);
 	send_phases(balancer, node);
 	balancer->filled |= !balancer->joining;

@@ -24,9 +24,10 @@ struct balancer {
 	struct transfer *transfer;
 	enum group_state state;
 	bool joining, must_reconcile;
-	uint64_t begun;   /* ms */
-	uint64_t version; /* group_phases_version() at the last image */
-	uint32_t overdue; /* slots of the last image that have waited for the group for too long, and moved */
+	uint64_t begun;    /* ms */
+	uint64_t version;  /* group_phases_version() at the last image */
+	uint64_t absences; /* group_absences() at the last image in which it agreed */
+	uint32_t overdue;  /* slots of the last image that have waited for the group for too long, and moved */
 	struct {
 		bool known, passes;
 		uint64_t since, first; /* ms; `first`: of the first result */

@@ -351,6 +351,70 @@ Test(group, new_calls_stay_at_the_previous_owners_as_soon_as_a_member_that_beats
 	group_world_end(&world);
 }
 
+/* The members send, but receive nothing. */
+static void pause_delivery(struct group_world *world, unsigned int ms)
+{
+	for (unsigned int passed = 0; passed < ms; passed += 100)
+		for (size_t i = 0; i < world->count; i++) {
+			world->nodes[i].now += 100;
+			group_tick(world->nodes[i].group, world->nodes[i].now);
+		}
+}
+
+Test(group, no_member_is_silent_because_corosync_has_delivered_nothing_for_a_while)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	for (unsigned int round = 0; round < 20; round++) {
+		uint64_t absences = group_absences(world.nodes[0].group);
+
+		pause_delivery(&world, GROUP_SILENCE + 500);
+		cr_expect_eq(group_state(world.nodes[0].group, world.nodes[0].now), GROUP_WAITING);
+		cr_expect_gt(separation(&world, 0), 0);
+		for (unsigned int passed = 0; passed < 2000; passed += 100) {
+			group_world_run(&world, 100);
+			for (size_t i = 0; i < 9; i++)
+				cr_assert_not(group_member_at(world.nodes[i % 3].group, i / 3)->is_silent);
+		}
+		cr_expect_eq(group_state(world.nodes[0].group, world.nodes[0].now), GROUP_AGREEING);
+		cr_expect_eq(separation(&world, 0), 0);
+		cr_expect_eq(group_absences(world.nodes[0].group), absences, "the others have waited for it");
+	}
+	world.nodes[2].stopped = true;
+	group_world_run_for(&world, GROUP_SILENCE + 1000);
+	cr_expect(group_member_at(world.nodes[0].group, 2)->is_silent, "this one is");
+	group_world_end(&world);
+}
+
+Test(group, a_member_knows_that_the_others_have_not_waited_for_it)
+{
+	struct group_world world;
+	uint64_t absences, others;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	absences = group_absences(world.nodes[2].group);
+	world.nodes[2].stopped = true;
+	group_world_run_for(&world, GROUP_SILENCE + 1000);
+	world.nodes[2].stopped = false;
+	group_world_run_for(&world, 2000);
+	cr_expect_eq(group_state(world.nodes[2].group, world.nodes[2].now), GROUP_AGREEING);
+	cr_expect_gt(group_absences(world.nodes[2].group), absences);
+
+	absences = group_absences(world.nodes[2].group);
+	others = group_absences(world.nodes[0].group);
+	for (unsigned int part = 2; part--;) {
+		world.nodes[2].part = part;
+		group_world_announce(&world, 0);
+		group_world_announce(&world, 1);
+		group_world_run_for(&world, GROUP_SILENCE + 3000);
+	}
+	cr_expect_eq(group_state(world.nodes[2].group, world.nodes[2].now), GROUP_AGREEING);
+	cr_expect_gt(group_absences(world.nodes[2].group), absences, "it had no quorum");
+	cr_expect_eq(group_absences(world.nodes[0].group), others);
+	group_world_end(&world);
+}
+
 Test(group, the_time_of_the_last_message_that_has_returned)
 {
 	struct group_world world;

@@ -544,7 +544,7 @@ Test(migration, a_restarted_daemon_ends_what_the_others_have_ended)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
 	const uint16_t owners[] = {B, B}, before[] = {A, A};
-	uint64_t none = 0, moving = 3, ended = 2;
+	uint64_t none = 0, moving = 3, others = 1;
 	const struct migration_phases group = {&none, &moving};
 	struct migration_rules with = {
 		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
@@ -554,7 +554,8 @@ Test(migration, a_restarted_daemon_ends_what_the_others_have_ended)
 	migration_adopt(migration, running, previous, 100);
 	step_to(migration, owners, 2, alive, &rules, 110);
 	cr_assert_eq(previous_owner_of(migration, 1), A, "before it agrees with the group");
-	with.ended = &ended;
+	with.others = &others;
+	with.others_agree = true;
 	step_to(migration, owners, 2, alive, &with, 120);
 	cr_assert_eq(
 		previous_owner_of(migration, 1), A, "the message that it has ended the phase, too, has not returned");
@@ -571,25 +572,69 @@ Test(migration, a_restarted_daemon_ends_what_the_others_have_ended)
 	slots_drop(previous);
 }
 
+Test(migration, after_an_absence_the_calls_of_slots_that_still_migrate_elsewhere_are_tracked)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	const bool without_b[IDS] = {false, true, false, true, true, true};
+	uint64_t none = 0, here = 1, others = 1, own_recording, own_moving;
+	const struct migration_phases group = {&none, &here}, own = {&own_recording, &own_moving};
+	struct migration_rules with = {.record_time = rules.record_time,
+		.drain_timeout = rules.drain_timeout,
+		.group = &group,
+		.others = &others,
+		.others_agree = true};
+	struct migration *migration = migration_new(2);
+	uint16_t wanted[] = {B, B};
+
+	step_to(migration, wanted, 2, alive, &rules, 0);
+	step_to(migration, wanted, 2, alive, &with, 100);
+	cr_assert_not(migration_is_going_on(migration), "the others are late, or this balancer");
+	migration_missed(migration);
+	step_to(migration, wanted, 2, alive, &with, 110);
+	cr_assert_eq(owner_of(migration, 0), B);
+	cr_assert_eq(previous_owner_of(migration, 0), B);
+	cr_assert_eq(previous_owner_of(migration, 1), 0, "it is at rest everywhere");
+	migration_phases(migration, &with, 111, &own);
+	cr_assert(is_in(own_recording));
+	cr_assert_not(is_in(own_moving), "no other member waits for its end");
+	step_to(migration, wanted, 2, alive, &with, 110 + 2 * rules.drain_timeout);
+	cr_assert_eq(previous_owner_of(migration, 0), B, "the others still move it");
+	wanted[0] = wanted[1] = C;
+	step_to(migration, wanted, 2, without_b, &with, 115 + 2 * rules.drain_timeout);
+	cr_assert_eq(owner_of(migration, 0), C);
+	cr_assert_eq(previous_owner_of(migration, 0), C, "also after the death of its owner");
+	cr_assert_eq(previous_owner_of(migration, 1), 0);
+	here = others = 0;
+	step_to(migration, wanted, 2, without_b, &with, 115 + 3 * rules.drain_timeout);
+	cr_assert_not(migration_is_going_on(migration));
+	migration_free(migration);
+}
+
 /* Later, a member without these slots may be one that has just started. */
-Test(migration, only_the_first_step_in_the_group_ends_what_the_others_have_ended)
+Test(migration, only_the_first_step_after_an_absence_ends_what_the_others_have_ended)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
 	const uint16_t owners[] = {B}, before[] = {A};
-	uint64_t none = 0, ended = 0;
+	uint64_t none = 0, others = 1;
 	const struct migration_phases group = {&none, &none};
 	const struct migration_rules with = {.record_time = rules.record_time,
 		.drain_timeout = rules.drain_timeout,
 		.group = &group,
-		.ended = &ended};
+		.others = &others,
+		.others_agree = true};
 	struct migration *migration = migration_new(1);
 	struct slots *running = slots_copy(owners, 1), *previous = slots_copy(before, 1);
 
 	migration_adopt(migration, running, previous, 100);
 	step_to(migration, owners, 1, alive, &with, 110);
-	ended = 1;
+	others = 0;
 	step_to(migration, owners, 1, alive, &with, 120);
 	cr_assert_eq(previous_owner_of(migration, 0), A);
+	migration_missed(migration);
+	step_to(migration, owners, 1, alive, &rules, 130);
+	cr_assert_eq(previous_owner_of(migration, 0), A, "it does not agree with the group");
+	step_to(migration, owners, 1, alive, &with, 140);
+	cr_assert_eq(previous_owner_of(migration, 0), B, "the others have not waited for this balancer");
 	migration_free(migration);
 	slots_drop(running);
 	slots_drop(previous);

@@ -19,6 +19,7 @@ struct call_lease {
 	uint64_t sent;    /* the last beat: ms of listening_clock_now(), which the message contains */
 	uint64_t sent_at; /* the same, clock_msec() */
 	uint64_t end;     /* of the permission: clock_msec(); UINT64_MAX: never */
+	uint64_t lacked;  /* when there was last none, clock_msec(); 0: never */
 	bool runs;        /* slots migrate or calls are placed, and the timer is on */
 	bool had_ended;   /* what was last logged */
 };
@@ -34,6 +35,11 @@ static bool is_needed(const struct call_lease *lease)
 bool call_lease_has_ended(const struct call_lease *lease)
 {
 	return lease->runs && clock_msec() >= lease->end;
+}
+
+uint64_t call_lease_lacked(const struct call_lease *lease)
+{
+	return lease->lacked;
 }
 
 static void log_end(struct call_lease *lease)
@@ -102,6 +108,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *data)
 	if (!lease->runs)
 		return 0;
 	follow_maps(lease);
+	if (call_lease_has_ended(lease))
+		lease->lacked = clock_msec();
 	beat(lease, group_watch_sender(lease->daemon->group_watch));
 	log_end(lease);
 	sd_event_source_set_time_relative(source, UINT64_C(1000) * BEAT_MSEC);

@@ -22,3 +22,6 @@ void call_lease_update(struct call_lease *lease);
 
 /* Has the permission ended although it is needed? */
 bool call_lease_has_ended(const struct call_lease *lease);
+
+/* When there was last no permission, clock_msec(); 0: never. Until then previous owners received new calls. */
+uint64_t call_lease_lacked(const struct call_lease *lease);

@@ -17,7 +17,8 @@ struct group_phases {
 	uint32_t count;
 	uint64_t version;      /* at the last group_phases_read() */
 	bool agreed;           /* this balancer agreed with the group then */
-	uint64_t moving_until; /* then, clock_msec(): desired_keep_moving() */
+	uint64_t absences;     /* when it last agreed in group_phases_read() */
+	uint64_t moving_until; /* at the last group_phases_read(), clock_msec(): desired_keep_moving() */
 };
 
 struct group_phases *group_phases_new(void)
@@ -56,9 +57,9 @@ static bool keep_moving(struct group_phases *phases, struct desired *desired, ui
 bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
-	uint64_t version = phases->version, now = listening_clock_now();
-	bool had_agreed = phases->agreed,
-	     may_end = keep_moving(phases, daemon->desired, group ? group_separation(group, now) : 0);
+	uint64_t now = listening_clock_now(), version = phases->version;
+	bool may_end = keep_moving(phases, daemon->desired, group ? group_separation(group, now) : 0);
+	bool had_agreed = phases->agreed;
 
 	if (!group)
 		return may_end;
@@ -66,8 +67,12 @@ bool group_phases_read(struct group_phases *phases, struct daemon *daemon)
 	phases->agreed = group_state(group, now) == GROUP_AGREEING;
 	if (!phases->agreed)
 		return may_end;
+	if (phases->absences != group_absences(group))
+		desired_missed(daemon->desired);
+	may_end |= !had_agreed || phases->version != version || phases->absences != group_absences(group);
+	phases->absences = group_absences(group);
 	desired_read_group(daemon->desired, daemon->farm, daemon->running, group);
-	return may_end || !had_agreed || phases->version != version;
+	return may_end;
 }
 
 /* --- from the image to the group */
