@@ -6,6 +6,8 @@
 # Environment: CALLS_SEED, of the order of events and of the calls; CALLS_ROUNDS, the number of rounds of a suite; CALLS_LONGEST, the
 # longest duration of an event in seconds; CALLS_RATE, calls a second. Several minutes with many calls:
 # CALLS_SEED=$RANDOM CALLS_ROUNDS=30 CALLS_LONGEST=10 CALLS_RATE=500 tests/net/test_group_calls.sh
+# CALLS_CHANGES and CALLS_TROUBLES, names of group_troubles.sh: what tests/net/test_group_calls_moving.sh chooses from. With failures
+# of the network it finds some misrouted calls: those that docs/group.md describes.
 
 CALLS_SEED=${CALLS_SEED:-1}
 CALLS_LONGEST=${CALLS_LONGEST:-4}
