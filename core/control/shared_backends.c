@@ -236,6 +236,7 @@ static void complete(struct taking *taking, struct farm_pool *pool, const struct
 		messages_add(taking->errors, "backend %s/%s: %s", to->pool, to->name, error);
 		return;
 	}
+	taking->changed |= !backend;
 	backend = farm_find_backend(pool, to->name);
 	now = find_difference(pool, backend);
 	if (is_equal(&now, to))

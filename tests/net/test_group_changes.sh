@@ -19,6 +19,11 @@ weight_is() {
 	[ "$(group_ctl "$1" --json backend list | jq -r --arg name "$2" '.[] | select(.name == $name) | .weight')" = "$3" ]
 }
 
+# is_up HOST BACKEND
+is_up() {
+	[ "$(group_backend "$1" "$2")" = up ]
+}
+
 # has_blocks HOST PREFIXES
 has_blocks() {
 	[ "$(group_ctl "$1" --json guard list | jq -rc '[.blocks[].prefix] | sort | join(" ")')" = "$2" ]
@@ -58,6 +63,7 @@ server_says() {
 lab_open
 lab_flat 3
 lab_peer px4 14
+lab_peer px6 16
 group_open 3
 for node in "${GROUP_NODES[@]}"; do
 	group_start $node
@@ -163,11 +169,13 @@ lab_stop sipxdpd-lb1
 lab_in lb1 sipxdp-loader detach
 lab_in lb1 sipxdp-loader attach -c "$LAB_CONFIG"
 group_ctl lb2 backend weight proxies px1 6 > "$LAB_DIR/weight"
+group_ctl lb2 backend add proxies px6 10.0.0.16 > "$LAB_DIR/add"
 group_start_daemon lb1
 check "a rebooted member becomes healthy" wait_for 30 healthy_with_drain lb1 px2
 check "but not before it has the drain" test ! -e "$LAB_DIR/healthy-too-early"
 check "it has the other changes, too" wait_for 5 group_all weight_is px1 6
 check "and the server that has joined" weight_is lb1 px4 3
+check "and the server that was added, which is up" wait_for 10 is_up lb1 px6
 check "and the blocked prefix" has_blocks lb1 "203.0.113.0/24"
 check "all agree" wait_for 20 group_agrees
 check "all have the same owners" wait_for 15 group_same_owners
