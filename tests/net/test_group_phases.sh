@@ -48,6 +48,10 @@ is_at_rest() {
 	group_ctl "$1" --json pool list | jq -e 'all(.[]; .migrating | not)' > /dev/null
 }
 
+is_healthy() {
+	group_ctl "$1" health > "$LAB_DIR/health"
+}
+
 # change WEIGHT HOST...: these balancers read a file in which px4 has this weight.
 change() {
 	local weight=$1 host
@@ -76,6 +80,8 @@ for node in "${GROUP_NODES[@]}"; do
 	group_start $node
 done
 check "three members agree" wait_for 20 group_agrees
+# Until then a member takes over the migrating slots of the others.
+check "all have the state of the group" wait_for 20 group_all is_healthy
 check "a call has the same owner at all of them" wait_for 10 group_same_owners
 
 # --- a member that begins late
