@@ -21,15 +21,10 @@ struct desired *desired_new(void)
 static void forget_marks(struct pool_state *state)
 {
 	free(state->held);
-	free(state->group.recording);
-	free(state->group.moving);
-	free(state->group_begun);
-	free(state->group_others);
 	state->held = NULL;
-	state->group_begun = state->group_others = NULL;
+	desired_forget_group(state);
 	state->was_grouped = state->grouped;
 	state->grouped = false;
-	state->group = (struct migration_phases){0};
 }
 
 static void forget_pool(struct pool_state *state)
@@ -165,8 +160,7 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 	state->next = MIGRATION_NEVER;
 	desired_compare_group(state, pool, wanted);
 	rules = desired_rules(state, pool, NULL);
-	if (migration_is_complete(state->migration, wanted) &&
-		!(rules.others && migration_has_missed(state->migration))) {
+	if (migration_is_complete(state->migration, wanted, &rules)) {
 		owners_share(state->owners, migration_owners(state->migration));
 	} else {
 		alive = backends_by_id(pool, farm_backend_is_alive);

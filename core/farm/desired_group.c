@@ -81,12 +81,14 @@ struct migration_rules desired_rules(const struct pool_state *state, const struc
 
 /* --- the phases at all members */
 
-static void free_group(struct pool_state *state)
+void desired_forget_group(struct pool_state *state)
 {
 	free(state->group.recording);
 	free(state->group.moving);
 	free(state->group_begun);
 	free(state->group_others);
+	state->group = (struct migration_phases){0};
+	state->group_begun = state->group_others = NULL;
 }
 
 static bool has_failing(const struct farm_pool *pool)
@@ -116,7 +118,7 @@ void desired_read_group(
 		state->grouped = true;
 		if (!running->pools[pool->id].migrating && !has_failing(pool) && !has_missed(state))
 			continue;
-		free_group(state);
+		desired_forget_group(state);
 		state->group.recording = allocate(words, sizeof(uint64_t));
 		state->group.moving = allocate(words, sizeof(uint64_t));
 		state->group_begun = allocate(words, sizeof(uint64_t));

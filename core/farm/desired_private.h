@@ -45,6 +45,9 @@ struct desired {
 /* Of desired_group.c. The rules of a pool's migration; `failing`: see migration_rules. */
 struct migration_rules desired_rules(const struct pool_state *state, const struct farm_pool *pool, const bool *failing);
 
+/* Forgets what desired_read_group() has read. */
+void desired_forget_group(struct pool_state *state);
+
 /* Makes slots wait that a member may not have begun to record. */
 void desired_compare_group(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted);
 

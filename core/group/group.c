@@ -84,11 +84,13 @@ static void receive_hello(struct group *group, struct place *place, const struct
 /* The votes of a silent member are forgotten. It sends them again when it reads this report. */
 static void receive_silent(struct group *group, struct group_id id, uint64_t now)
 {
+	const bool is_self = group_id_equal(id, group->self);
+
 	group->left = now;
 	members_silence(&group->members, id);
 	changes_gone(group, id);
-	group->send_all |= group_id_equal(id, group->self);
-	group->absences += group_id_equal(id, group->self);
+	group->send_all |= is_self;
+	group->absences += is_self;
 }
 
 bool group_receive(struct group *group, struct group_id from, const uint8_t *bytes, size_t length, uint64_t now)

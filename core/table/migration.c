@@ -218,16 +218,22 @@ static uint64_t moving_end(const struct migration *migration, uint32_t slot, con
 	return rules->moving_until;
 }
 
+/* Must this step make up for an absence? */
+static bool must_compare(const struct migration *migration, const struct migration_rules *rules)
+{
+	return migration->missed && rules->others;
+}
+
 /* After an absence: has the slot come to rest here, but not at the other members? */
 static bool must_follow(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
 {
-	return migration->missed && rules->others && contains(rules->others, slot) && migration->owners->ids[slot];
+	return must_compare(migration, rules) && contains(rules->others, slot) && migration->owners->ids[slot];
 }
 
 /* The same: has its moving phase ended there, but not here? */
 static bool must_end(const struct migration *migration, uint32_t slot, const struct migration_rules *rules)
 {
-	return migration->missed && rules->others && rules->others_agree && !contains(rules->others, slot);
+	return must_compare(migration, rules) && rules->others_agree && !contains(rules->others, slot);
 }
 
 /* The slot has moved at the others, and its calls may be anywhere. */
@@ -276,9 +282,10 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	return finish_slot(migration, slot, rules, now);
 }
 
-bool migration_is_complete(const struct migration *migration, const struct slots *wanted)
+bool migration_is_complete(
+	const struct migration *migration, const struct slots *wanted, const struct migration_rules *rules)
 {
-	return !migration->count && slots_equal(migration->owners, wanted);
+	return !migration->count && !must_compare(migration, rules) && slots_equal(migration->owners, wanted);
 }
 
 uint64_t migration_step(struct migration *migration, struct slots *wanted, const bool *alive,
@@ -288,7 +295,7 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 	const uint16_t *owners, *previous;
 
 	migration->waits = (struct migration_waits){0};
-	if (migration_is_complete(migration, wanted) && !(migration->missed && rules->others))
+	if (migration_is_complete(migration, wanted, rules))
 		return next;
 	prepare(migration);
 	owners = migration->owners->ids;

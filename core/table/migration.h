@@ -86,7 +86,8 @@ struct slots *migration_owners(const struct migration *migration);
 struct slots *migration_previous(const struct migration *migration);
 
 /* Returns true if a step would change nothing. */
-bool migration_is_complete(const struct migration *migration, const struct slots *wanted);
+bool migration_is_complete(
+	const struct migration *migration, const struct slots *wanted, const struct migration_rules *rules);
 
 bool migration_is_going_on(const struct migration *migration);
 

@@ -80,7 +80,8 @@ like "a request that is not HTTP is refused" "$(clients garbage)" '^(HTTP/1.[01]
 like "a request with a huge header is refused" "$(clients huge)" '^(HTTP/1.[01] (413|431|400)|closed)'
 
 # --- slow clients and many clients
-# All clients have one address, whose oldest connections end: the others must not be new when curl sends its request.
+# All clients have one address, and the server closes the oldest connections of an address. The silent clients must therefore connect
+# before curl does.
 lab_start silent client tests/net/clients.py "$LAB_BALANCER" $PORT silent 400
 check "400 clients say nothing" wait_for 20 grep -q connected "$LAB_DIR/silent.log"
 lab_start slow client tests/net/clients.py "$LAB_BALANCER" $PORT slow

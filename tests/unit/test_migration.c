@@ -480,6 +480,19 @@ Test(migration, a_slot_in_a_group)
 	}
 }
 
+/* A migration whose slot has moved from A to B at 32. */
+static struct migration *slot_moved_to_b(const bool alive[IDS], const struct migration_rules *with)
+{
+	struct migration *migration = migration_new(1);
+	uint16_t wanted = A;
+
+	step_to(migration, &wanted, 1, alive, with, 0);
+	wanted = B;
+	step_to(migration, &wanted, 1, alive, with, 0);
+	step_to(migration, &wanted, 1, alive, with, 32);
+	return migration;
+}
+
 /* A call may have begun at the previous owner after the tracked calls were read. */
 Test(migration, a_call_from_the_end_of_the_moving_phase_keeps_the_slot)
 {
@@ -488,13 +501,9 @@ Test(migration, a_call_from_the_end_of_the_moving_phase_keeps_the_slot)
 	const struct migration_phases group = {&none, &none}, own = {&now, &own_moving};
 	struct migration_rules with = {
 		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
-	struct migration *migration = migration_new(1);
-	uint16_t wanted = A;
+	struct migration *migration = slot_moved_to_b(alive, &with);
+	uint16_t wanted = B;
 
-	step_to(migration, &wanted, 1, alive, &with, 0);
-	wanted = B;
-	step_to(migration, &wanted, 1, alive, &with, 0);
-	step_to(migration, &wanted, 1, alive, &with, 32);
 	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 1032), 2032);
 	cr_assert_eq(previous_owner_of(migration, 0), B, "calls that are not tracked belong to the owner");
 	step_to(migration, &wanted, 1, alive, &with, 1500);
@@ -519,13 +528,9 @@ Test(migration, no_moving_phase_ends_while_a_balancer_does_not_share_its_calls)
 	const struct migration_phases group = {&none, &none}, own = {&now, &own_moving};
 	struct migration_rules with = {
 		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
-	struct migration *migration = migration_new(1);
-	uint16_t wanted = A;
+	struct migration *migration = slot_moved_to_b(alive, &with);
+	uint16_t wanted = B;
 
-	step_to(migration, &wanted, 1, alive, &with, 0);
-	wanted = B;
-	step_to(migration, &wanted, 1, alive, &with, 0);
-	step_to(migration, &wanted, 1, alive, &with, 32);
 	with.moving_until = end;
 	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 32 + rules.drain_timeout), end);
 	cr_assert_eq(previous_owner_of(migration, 0), A);
