@@ -6,8 +6,8 @@
 # Environment: CALLS_SEED, of the order of events and of the calls; CALLS_ROUNDS, the number of rounds of a suite; CALLS_LONGEST, the
 # longest duration of an event in seconds; CALLS_RATE, calls a second. Several minutes with many calls:
 # CALLS_SEED=$RANDOM CALLS_ROUNDS=30 CALLS_LONGEST=10 CALLS_RATE=500 tests/net/test_group_calls.sh
-# CALLS_CHANGES and CALLS_TROUBLES, names of group_troubles.sh: what tests/net/test_group_calls_moving.sh chooses from. With failures
-# of the network it finds some misrouted calls: those that docs/group.md describes.
+# CALLS_CHANGES and CALLS_TROUBLES, names of group_troubles.sh: what tests/net/test_group_calls_moving.sh chooses from.
+# CALLS_TOLERATED, the number of misrouted calls that do not make a suite fail.
 
 CALLS_SEED=${CALLS_SEED:-1}
 CALLS_LONGEST=${CALLS_LONGEST:-4}
@@ -15,6 +15,7 @@ RANDOM=$CALLS_SEED # bash generates the same numbers again for the same seed
 CALLS_RATE=${CALLS_RATE:-200}
 GROUP_POOL="record_time: 3s, drain_timeout: 8s"
 CALLS_WRONG=(early unknown misrouted) # the counters of tests/tools/calls that must be 0
+CALLS_TOLERATED=${CALLS_TOLERATED-0}
 CALLS_BEFORE=0    # misrouted calls until the last check
 CALLS_PACKETS=0   # messages that have reached the balancers
 CALLS_FORWARDED=0
@@ -138,13 +139,49 @@ calls_server_down() {
 	done
 }
 
+# _calls_stalls: the times (seconds since 1970) when a balancer noticed that corosync delivers nothing
+_calls_stalls() {
+	local host day time
+	for host in "${GROUP_NODES[@]}"; do
+		sed -n 's/^\([0-9-]*\) \([0-9:.]*\) .*: new calls go to the owners .*/\1 \2/p' "$LAB_DIR/sipxdpd-$host.log"
+	done | while read -r day time; do
+		date -d "$day $time" +%s.%3N
+	done
+}
+
+# _calls_lines EXCUSED: the lines of misrouted calls. EXCUSED 1: of those that began up to a second before a balancer noticed that
+# corosync delivers nothing, because a member failed or the machine is busy; the other balancers cannot know them (docs/group.md).
+# 0: of all others.
+_calls_lines() {
+	awk -v excused="$1" -v kinds="^($(IFS='|' && echo "${CALLS_WRONG[*]}"))$" '
+		NR == FNR { stalls[NR] = $1; next }
+		$1 != "wrong:" || $2 !~ kinds { next }
+		{
+			line = $0
+			gsub(/[][,-]/, " ")
+			at = ago = is_excused = 0
+			for (i = 1; i <= NF; i++) {
+				if ($i == "at") at = $(i + 1)
+				if ($(i + 1) == "ms" && $i > ago) ago = $i
+			}
+			for (i in stalls) {
+				early = stalls[i] - (at - ago / 1000)
+				if (early > -0.05 && early < 1) is_excused = 1
+			}
+		}
+		is_excused == excused { print line }' <(_calls_stalls && echo 0) "$LAB_DIR/calls.log"
+}
+
 # calls_wrong: the number of misrouted calls in the last report
 calls_wrong() {
-	local kind sum=0
+	local kind excused sum=0
 	for kind in "${CALLS_WRONG[@]}"; do
 		sum=$((sum + $(calls_count "$kind")))
 	done
-	echo $sum
+	excused=$(_calls_lines 1 | wc -l)
+	[ "$sum" -eq 0 ] || diag "$sum misrouted calls, of which $excused began before a balancer noticed that corosync delivers nothing" >&2
+	sum=$((sum - excused - CALLS_TOLERATED))
+	echo $((sum > 0 ? sum : 0))
 }
 
 # calls_check NAME: checks that no further call was misrouted; otherwise describes the first ones.
@@ -159,7 +196,7 @@ calls_check() {
 # _calls_describe SKIP: the messages of misrouted calls after the first SKIP ones, and what the balancers say about them now
 _calls_describe() {
 	local call host
-	grep -E "^wrong: ($(IFS='|' && echo "${CALLS_WRONG[*]}")) " "$LAB_DIR/calls.log" | tail -n +$(($1 + 1)) | head -n 5 | while read -r call; do
+	_calls_lines 0 | tail -n +$(($1 + 1)) | head -n 5 | while read -r call; do
 		echo "$call"
 		call=$(grep -o '[0-9]*-[0-9]*@calls.example.net' <<< "$call")
 		for host in "${GROUP_NODES[@]}"; do

@@ -8,6 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CALLS_RATE=${CALLS_RATE:-100}
+# All calls depend on the messages between the balancers, at all times. On a busy machine, a daemon may be late for some of them.
+CALLS_TOLERATED=${CALLS_TOLERATED-3}
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/group.sh
@@ -47,29 +49,6 @@ use() {
 # shares MODE: does each server have the calls that it should have?
 shares() {
 	numbers lb1 | jq -e "${SHARES[$1]}"
-}
-
-# moments: "stalled TIME" when a balancer noticed that corosync delivers nothing, "wrong TIME" when a misrouted call began
-moments() {
-	local host day time
-	for host in "${GROUP_NODES[@]}"; do
-		sed -n 's/^\([0-9-]*\) \([0-9:.]*\) .*: new calls go to the owners .*/\1 \2/p' "$LAB_DIR/sipxdpd-$host.log"
-	done | while read -r day time; do
-		echo "stalled $(date -d "$day $time" +%s.%3N)"
-	done
-	awk '/^wrong: misrouted / { gsub(/[][,-]/, " "); for (i = 1; i <= NF; i++) { if ($i == "at") at = $(i + 1); if ($(i + 1) == "ms" && $i > ago) ago = $i }
-		printf "wrong %.3f\n", at - ago / 1000; ago = 0 }' "$LAB_DIR/calls.log"
-}
-
-# calls_wrong: replaces that of group_calls.sh. If corosync delivers nothing, for example because the machine is busy, the calls
-# of the last moment before it was noticed are not known everywhere (docs/group.md).
-# The time of a call is that of its arrival in tests/tools/calls, which may be late.
-calls_wrong() {
-	local excused
-	excused=$(moments | awk '$1 == "stalled" { stalls[++n] = $2; next } { for (i in stalls) if (stalls[i] - $2 > -0.5 && stalls[i] - $2 < 1) { excused++; break } }
-		END { print excused + 0 }')
-	[ "$excused" -eq 0 ] || diag "$excused misrouted calls began right before corosync stopped delivering" >&2
-	echo $(($(calls_count misrouted) - excused))
 }
 
 # numbers HOST: the number of calls of each server

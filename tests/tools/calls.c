@@ -35,7 +35,7 @@
 #define INITIAL 2000    /* ms, less than record_time: how long an initial request is repeated */
 #define SILENCE 6000    /* ms, less than record_time and drain_timeout together: the longest silence of a call */
 #define UNANSWERED 16   /* one of so many messages is answered at its first repetition only */
-#define REPORTED 200    /* wrong messages of a kind that are printed */
+#define REPORTED 2000   /* wrong messages of a kind that are printed */
 
 enum call_state {
 	LIVE,
@@ -50,6 +50,12 @@ enum call_state {
 
 static const char *const states[] = {"live", "completed", "abandoned", "orphaned", "early", "unknown", "misrouted"};
 
+/* The arrival of a message at a server */
+struct arrival {
+	uint64_t time; /* ms of CLOCK_REALTIME, from the kernel: this process may read it much later; 0: none */
+	int8_t step, server, balancer;
+};
+
 struct call {
 	uint32_t number;
 	uint8_t state, first, step, end, attempts;
@@ -58,10 +64,7 @@ struct call {
 	bool either, leaver;
 	/* ms: its beginning, the next transmission, the first transmission of this message, the last arrival */
 	uint64_t start, due, began, heard;
-	struct {
-		uint64_t time;
-		int8_t server, balancer;
-	} way[STEPS];
+	struct arrival way[STEPS]; /* the first one of each message */
 };
 
 static struct peer {
@@ -229,16 +232,15 @@ static void send_due(uint64_t time)
 
 /* --- arrivals */
 
-static void print_wrong(const struct call *call, enum call_state state, int step, int server, int balancer)
+static void print_wrong(const struct call *call, enum call_state state, const struct arrival *arrival)
 {
-	uint64_t time = now(CLOCK_MONOTONIC);
-
 	printf("wrong: %s at %.3f, call %u-%u@calls.example.net of %s: [%s %d %s %s]", states[state],
-		now(CLOCK_REALTIME) / 1000.0, options.seed, call->number, servers[call->server].name,
-		steps[step].method, steps[step].code, balancers[balancer].name, servers[server].name);
+		arrival->time / 1000.0, options.seed, call->number, servers[call->server].name,
+		steps[arrival->step].method, steps[arrival->step].code, balancers[arrival->balancer].name,
+		servers[arrival->server].name);
 	for (int i = 0; i < STEPS; i++)
 		if (call->way[i].time)
-			printf(" [-%llu ms %s %d %s %s]", (unsigned long long)(time - call->way[i].time),
+			printf(" [-%llu ms %s %d %s %s]", (unsigned long long)(arrival->time - call->way[i].time),
 				steps[i].method, steps[i].code, balancers[call->way[i].balancer].name,
 				servers[call->way[i].server].name);
 	putchar('\n');
@@ -250,16 +252,16 @@ static bool was_blind(const struct call *call, int balancer)
 }
 
 /* A message has reached a different server than the first INVITE. */
-static void misroute(struct call *call, int step, int server, int balancer)
+static void misroute(struct call *call, const struct arrival *arrival)
 {
 	enum call_state state = MISROUTED;
 
-	if (was_blind(call, balancer) || was_blind(call, call->way[call->first].balancer))
+	if (was_blind(call, arrival->balancer) || was_blind(call, call->way[call->first].balancer))
 		state = UNKNOWN;
-	else if (step < ESTABLISHED || step >= ESTABLISHED_END)
+	else if (arrival->step < ESTABLISHED || arrival->step >= ESTABLISHED_END)
 		state = EARLY;
 	if (count.by_state[state] < REPORTED)
-		print_wrong(call, state, step, server, balancer);
+		print_wrong(call, state, arrival);
 	finish(call, state);
 }
 
@@ -269,22 +271,21 @@ static bool is_unanswered(const struct call *call)
 	return call->attempts == 1 && strcmp(steps[call->step].method, "BYE") && !below(UNANSWERED);
 }
 
-static void arrive(struct call *call, int step, int server, int balancer)
+static void arrive(struct call *call, const struct arrival *arrival)
 {
 	uint64_t time = now(CLOCK_MONOTONIC);
 
 	if (call->server < 0) {
-		call->server = server;
-		if (servers[server].dead && call->state == LIVE)
+		call->server = arrival->server;
+		if (servers[call->server].dead && call->state == LIVE)
 			finish(call, ORPHANED);
 	}
-	if (call->server != server && call->state < ORPHANED)
-		misroute(call, step, server, balancer);
-	call->way[step].time = time;
-	call->way[step].server = server;
-	call->way[step].balancer = balancer;
+	if (call->server != arrival->server && call->state < ORPHANED)
+		misroute(call, arrival);
+	if (!call->way[arrival->step].time)
+		call->way[arrival->step] = *arrival;
 	call->heard = time;
-	if (call->state != LIVE || step != call->step || is_unanswered(call))
+	if (call->state != LIVE || arrival->step != call->step || is_unanswered(call))
 		return;
 	call->step++;
 	begin_step(call, time);
@@ -298,7 +299,8 @@ static int balancer_of(const uint8_t *mac)
 	fail("a message comes from the unknown MAC address %s", ether_ntoa((const struct ether_addr *)mac));
 }
 
-static void receive_message(const char *text, int server, int balancer)
+/* `arrival` is complete except for the step. */
+static void receive_message(const char *text, struct arrival *arrival)
 {
 	const char *field = strstr(text, "\r\nX-Sent: ");
 	unsigned long long number;
@@ -306,17 +308,30 @@ static void receive_message(const char *text, int server, int balancer)
 
 	if (!field || sscanf(field, "\r\nX-Sent: %u %u %llu\r\n", &call, &step, &number) != 3 || number >= count.sent ||
 		call >= count.calls || step >= STEPS)
-		fail("%s received something else: %s", servers[server].name, text);
+		fail("%s received something else: %s", servers[arrival->server].name, text);
+	arrival->step = step;
 	if (arrived[number]) {
 		count.twice++;
 		return;
 	}
 	arrived[number] = 1;
 	count.received++;
-	servers[server].received++;
-	balancers[balancer].received++;
+	servers[arrival->server].received++;
+	balancers[arrival->balancer].received++;
 	if (calls[call % MAX_CALLS].number == call)
-		arrive(&calls[call % MAX_CALLS], step, server, balancer);
+		arrive(&calls[call % MAX_CALLS], arrival);
+}
+
+/* When the kernel received a packet, ms of CLOCK_REALTIME (SO_TIMESTAMPNS) */
+static uint64_t arrival_time(struct msghdr *message)
+{
+	const struct cmsghdr *item = CMSG_FIRSTHDR(message);
+	struct timespec time;
+
+	if (!item || item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_TIMESTAMPNS)
+		fail("the kernel has not said when a packet arrived");
+	memcpy(&time, CMSG_DATA(item), sizeof(time));
+	return time.tv_sec * 1000ULL + time.tv_nsec / 1000000;
 }
 
 /* The socket receives the IP packets of this interface, and the MAC addresses of their senders. It also receives frames
@@ -324,20 +339,27 @@ static void receive_message(const char *text, int server, int balancer)
 static void receive_all(int sock, int server)
 {
 	struct sockaddr_ll from;
-	socklen_t size = sizeof(from);
 	union {
 		struct iphdr ip;
 		char bytes[2048];
 	} packet;
+	char control[CMSG_SPACE(sizeof(struct timespec))];
+	struct iovec part = {&packet, sizeof(packet) - 1};
+	struct msghdr message = {.msg_name = &from, .msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
 	ssize_t length;
 
-	while ((length = recvfrom(sock, &packet, sizeof(packet) - 1, 0, (struct sockaddr *)&from, &size)) >= 0) {
+	while (message.msg_namelen = sizeof(from), message.msg_controllen = sizeof(control),
+		(length = recvmsg(sock, &message, 0)) >= 0) {
 		size_t header = packet.ip.ihl * 4 + sizeof(struct udphdr);
+		struct arrival arrival = {.server = server};
 
 		packet.bytes[length] = 0;
-		if (from.sll_pkttype == PACKET_HOST && packet.ip.protocol == IPPROTO_UDP &&
-			packet.ip.daddr == options.vip && (size_t)length > header)
-			receive_message(packet.bytes + header, server, balancer_of(from.sll_addr));
+		if (from.sll_pkttype != PACKET_HOST || packet.ip.protocol != IPPROTO_UDP ||
+			packet.ip.daddr != options.vip || (size_t)length <= header)
+			continue;
+		arrival.balancer = balancer_of(from.sll_addr);
+		arrival.time = arrival_time(&message);
+		receive_message(packet.bytes + header, &arrival);
 	}
 }
 
@@ -440,12 +462,13 @@ static void run(struct pollfd *receivers)
 static int open_server(const char *namespace)
 {
 	const struct sockaddr_in vip = {.sin_family = AF_INET, .sin_addr.s_addr = options.vip, .sin_port = htons(PORT)};
-	int fd, size = 64 << 20;
+	int fd, size = 64 << 20, on = 1;
 
 	if (bind(socket_in(namespace, AF_INET, SOCK_DGRAM, 0), (const struct sockaddr *)&vip, sizeof(vip)))
 		fail("cannot receive in %s: %s", namespace, strerror(errno));
 	fd = socket_in(namespace, AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	return fd;
 }
 
