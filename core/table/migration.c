@@ -273,8 +273,11 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	}
 	progress->waits = 0;
 	progress->ended |= must_end(migration, slot, rules);
-	if (progress->moved && now < moving_end(migration, slot, rules) && !progress->ended)
-		return moving_end(migration, slot, rules);
+	again = moving_end(migration, slot, rules);
+	if (progress->moved && now < again && !progress->ended) {
+		migration->waits.prolonged += now >= progress->moved + rules->drain_timeout;
+		return again;
+	}
 	if (now < progress->held) {
 		progress->over = progress->settles;
 		return progress->held;

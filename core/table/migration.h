@@ -95,10 +95,11 @@ bool migration_is_going_on(const struct migration *migration);
 void migration_phases(const struct migration *migration, const struct migration_rules *rules, uint64_t now,
 	const struct migration_phases *out);
 
-/* Of the last step: the slots that waited only for the group, and those that moved because they have waited for
- * too long. */
+/* Of the last step, numbers of slots */
 struct migration_waits {
-	uint32_t waiting, overdue;
+	uint32_t waiting;   /* only for the group */
+	uint32_t overdue;   /* moved because they have waited for too long */
+	uint32_t prolonged; /* still moving because of moving_until */
 };
 
 struct migration_waits migration_waits(const struct migration *migration);

@@ -73,6 +73,15 @@ warns() {
 	grep -q "$2" "$LAB_DIR/status"
 }
 
+# flaps: corosync of lb3 ends and returns. Does lb1 then warn that no migration ends?
+flaps() {
+	lab_stop corosync-lb3
+	wait_for 20 group_is lb1 '.members | length == 2'
+	group_start_corosync lb3
+	wait_for 20 group_is lb1 '.members | length == 3'
+	warns lb1 "slots of pool proxies wait for a time of 'alone_after' in which no member leaves"
+}
+
 lab_open
 lab_flat 4
 group_open 3
@@ -166,4 +175,15 @@ check "slots wait for a member with a different file" wait_for 10 waits lb2 "mem
 check "... for a bounded time" wait_for 30 has_more lb1 "$moved"
 check "... at both members" wait_for 10 has_more lb2 "$moved"
 check "the log says so" wait_for 5 grep -q 'slots have moved without member lb3' "$LAB_DIR/sipxdpd-lb1.log"
+change 3 lb3
+check "all agree again" wait_for 10 group_agrees
+
+# --- a member that leaves again and again
+
+GROUP_KEYS="alone_after: 12s"
+GROUP_POOL="record_time: 2s, drain_timeout: 2s"
+change 1 lb1 lb2 lb3
+check "status says that no migration ends while a member leaves again and again" wait_for 10 flaps
+check "they end when it no longer leaves" wait_for 30 group_all is_at_rest
+check "the warning ends" wait_for 10 group_all group_is '.waits == []'
 tap_end

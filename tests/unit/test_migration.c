@@ -534,10 +534,12 @@ Test(migration, no_moving_phase_ends_while_a_balancer_does_not_share_its_calls)
 	with.moving_until = end;
 	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 32 + rules.drain_timeout), end);
 	cr_assert_eq(previous_owner_of(migration, 0), A);
+	cr_assert_eq(migration_waits(migration).prolonged, 1);
 	migration_phases(migration, &with, end - 1, &own);
 	cr_assert(is_in(own_moving), "the other members wait, too");
 	step_to(migration, &wanted, 1, alive, &with, end);
 	cr_assert_eq(previous_owner_of(migration, 0), B);
+	cr_assert_eq(migration_waits(migration).prolonged, 0);
 	with.moving_until = end + 9000;
 	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, end + 500), end + 1000,
 		"no call goes to the previous owner");

@@ -12,8 +12,12 @@
 
 #define CLOCKS_DIFFER_MSEC 10 /* at most, within `alone_after` */
 
+struct pool_waits {
+	struct group_phases_wait moves, ends;
+};
+
 struct group_phases {
-	struct group_phases_wait *waits; /* by id of the pool */
+	struct pool_waits *waits; /* by id of the pool */
 	uint32_t count;
 	uint64_t version;      /* at the last group_phases_read() */
 	bool agreed;           /* this balancer agreed with the group then */
@@ -96,19 +100,24 @@ const char *group_phases_reason(const struct group *group, const char *pool, cha
 	return text;
 }
 
+static void note_wait(struct group_phases_wait *wait, uint32_t slots, uint64_t now)
+{
+	if (slots && !wait->slots)
+		wait->since = now;
+	wait->slots = slots;
+}
+
 static void note_waits(struct group_phases *phases, const struct group *group, const struct farm_pool *pool,
 	struct migration_waits waits, uint64_t now)
 {
-	struct group_phases_wait *wait = &phases->waits[pool->id];
 	char reason[GROUP_PHASES_SIZE];
 
 	if (waits.overdue)
 		log_event(LOG_WARNING, LOG_FIELDS({"event", "group_overdue"}, {"pool", pool->config->name}),
 			"pool %s: %u slots have moved without %s", pool->config->name, waits.overdue,
 			*group_phases_reason(group, pool->config->name, reason) ? reason : "the other members");
-	if (waits.waiting && !wait->slots)
-		wait->since = now;
-	wait->slots = waits.waiting;
+	note_wait(&phases->waits[pool->id].moves, waits.waiting, now);
+	note_wait(&phases->waits[pool->id].ends, waits.prolonged, now);
 }
 
 static void make_room(struct group_phases *phases, uint32_t pools)
@@ -152,5 +161,10 @@ void group_phases_send(struct group_phases *phases, struct daemon *daemon, const
 
 struct group_phases_wait group_phases_wait(const struct group_phases *phases, uint32_t pool)
 {
-	return pool < phases->count ? phases->waits[pool] : (struct group_phases_wait){0};
+	return pool < phases->count ? phases->waits[pool].moves : (struct group_phases_wait){0};
+}
+
+struct group_phases_wait group_phases_prolonged(const struct group_phases *phases, uint32_t pool)
+{
+	return pool < phases->count ? phases->waits[pool].ends : (struct group_phases_wait){0};
 }

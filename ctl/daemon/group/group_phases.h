@@ -22,13 +22,17 @@ bool group_phases_read(struct group_phases *phases, struct daemon *daemon);
  * takes for moments. */
 void group_phases_send(struct group_phases *phases, struct daemon *daemon, const struct farm *farm, uint64_t now);
 
-/* The slots of a pool that wait only for other members. */
+/* Slots of a pool that wait for the group */
 struct group_phases_wait {
 	uint32_t slots;
 	uint64_t since; /* clock_msec() */
 };
 
+/* Those that do not move yet, because other members still record them or have different owners. */
 struct group_phases_wait group_phases_wait(const struct group_phases *phases, uint32_t pool);
+
+/* Those whose migration does not end, because a member has left less than `alone_after` ago. */
+struct group_phases_wait group_phases_prolonged(const struct group_phases *phases, uint32_t pool);
 
 /* "member lb2, which still records their calls"; "" if the slots of the pool wait for no member. */
 #define GROUP_PHASES_SIZE 512

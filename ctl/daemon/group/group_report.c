@@ -209,6 +209,16 @@ static json_t *backends_json(const struct daemon *daemon)
 
 /* --- migrations that wait for members */
 
+#define PROLONGED_REASON "a time of 'alone_after' in which no member leaves"
+
+static void append_wait(json_t *list, const char *pool, struct group_phases_wait wait, const char *reason)
+{
+	if (wait.slots)
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I, s:s}", "pool", pool, "slots", (json_int_t)wait.slots,
+				      "seconds", (json_int_t)(clock_msec() - wait.since) / 1000, "reason", reason));
+}
+
 static json_t *waits_json(const struct daemon *daemon)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
@@ -217,14 +227,12 @@ static json_t *waits_json(const struct daemon *daemon)
 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const char *pool = farm->pools[i].config->name;
-		struct group_phases_wait wait = group_phases_wait(daemon->group_phases, farm->pools[i].id);
+		const uint32_t id = farm->pools[i].id;
 		char reason[GROUP_PHASES_SIZE];
 
-		if (wait.slots)
-			json_array_append_new(
-				list, json_pack("{s:s, s:I, s:I, s:s}", "pool", pool, "slots", (json_int_t)wait.slots,
-					      "seconds", (json_int_t)(clock_msec() - wait.since) / 1000, "reason",
-					      group_phases_reason(group, pool, reason)));
+		append_wait(list, pool, group_phases_wait(daemon->group_phases, id),
+			group_phases_reason(group, pool, reason));
+		append_wait(list, pool, group_phases_prolonged(daemon->group_phases, id), PROLONGED_REASON);
 	}
 	return list;
 }
@@ -306,21 +314,30 @@ static void warn_of_state(const struct group_watch *watch, const struct sink *si
 		warn(sink, "group %s: votes of other members are missing; %s", name, effect);
 }
 
-/* Members end a phase up to a second apart. */
+static void warn_of_wait(const struct daemon *daemon, const char *pool, struct group_phases_wait wait,
+	uint64_t patience, const char *reason, const struct sink *sink)
+{
+	if (wait.slots && clock_msec() > wait.since + patience)
+		warn(sink, "group %s: %u slots of pool %s wait for %s",
+			group_watch_membership(daemon->group_watch)->name, wait.slots, pool, reason);
+}
+
+/* Members end a phase up to a second apart. After a member has left, migrations last up to `alone_after` longer. */
 static void warn_of_waits(const struct daemon *daemon, const struct sink *sink)
 {
 	const struct group *group = group_watch_group(daemon->group_watch);
+	const uint32_t alone_after = group_watch_membership(daemon->group_watch)->alone_after;
 	const struct farm *farm = daemon->farm;
 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const char *pool = farm->pools[i].config->name;
-		struct group_phases_wait wait = group_phases_wait(daemon->group_phases, farm->pools[i].id);
+		const uint32_t id = farm->pools[i].id;
 		char reason[GROUP_PHASES_SIZE];
 
-		if (wait.slots && clock_msec() > wait.since + GROUP_SILENCE)
-			warn(sink, "group %s: %u slots of pool %s wait for %s",
-				group_watch_membership(daemon->group_watch)->name, wait.slots, pool,
-				*group_phases_reason(group, pool, reason) ? reason : "the other members");
+		warn_of_wait(daemon, pool, group_phases_wait(daemon->group_phases, id), GROUP_SILENCE,
+			*group_phases_reason(group, pool, reason) ? reason : "the other members", sink);
+		warn_of_wait(daemon, pool, group_phases_prolonged(daemon->group_phases, id), alone_after,
+			PROLONGED_REASON, sink);
 	}
 }
 
