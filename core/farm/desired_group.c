@@ -85,6 +85,7 @@ void desired_forget_group(struct pool_state *state)
 {
 	free(state->group.recording);
 	free(state->group.moving);
+	free(state->group.unknown);
 	free(state->group_begun);
 	free(state->group_others);
 	state->group = (struct migration_phases){0};
@@ -121,6 +122,7 @@ void desired_read_group(
 		desired_forget_group(state);
 		state->group.recording = allocate(words, sizeof(uint64_t));
 		state->group.moving = allocate(words, sizeof(uint64_t));
+		state->group.unknown = allocate(words, sizeof(uint64_t));
 		state->group_begun = allocate(words, sizeof(uint64_t));
 		state->group_others = allocate(words, sizeof(uint64_t));
 		state->others_agree = group_phases_of_others(group, farm_pool_key(pool), words, state->group_others);

@@ -117,8 +117,9 @@ enum group_verdict group_passive_verdict(const struct group *group, const struct
 uint64_t group_absences(const struct group *group);
 
 /* For how long, in ms, a balancer may forward packets and not share its calls with this one: a member that has left the
- * group or is late, or this one. At most `alone_after` or GROUP_SILENCE. 0: there is none, or this member decides by
- * itself. Until then new calls of migrating slots stay at their previous owners, where all balancers find them. */
+ * group or is late, or this one. At most `alone_after` or GROUP_SILENCE; if this member does not agree, 10 s longer
+ * than `alone_after`. 0: there is none, or this member decides by itself. Until then no moving phase ends, and new
+ * calls of migrating slots stay at their previous owners, where all balancers find them. */
 uint64_t group_separation(const struct group *group, uint64_t now);
 
 /* May this member send new calls of migrating slots to their new owners? The others learn of the calls by messages. */

@@ -3,6 +3,10 @@
 
 #include "group_private.h"
 
+/* The others notice up to so much later, ms, that this member has left them: corosync needs about 8 s with its default
+ * timeouts. If this member returns before, it must still migrate what they migrate. */
+#define LEFT_LATE 10000
+
 /* --- the state of this member, and what it may do in it */
 
 bool group_member_counts(const struct group_member *member)
@@ -37,7 +41,7 @@ uint64_t group_absences(const struct group *group)
 
 uint64_t group_separation(const struct group *group, uint64_t now)
 {
-	const uint64_t since = group->agreeing ? group->left : group->lost;
+	const uint64_t since = group->agreeing ? group->left : group->lost + LEFT_LATE;
 	const uint64_t until = since ? since + group->settings.alone_after : 0;
 	const uint64_t late = group->agreeing && has_late_member(group, now) ? now + GROUP_SILENCE : 0;
 	const uint64_t end = until > late ? until : late;

@@ -78,6 +78,7 @@ struct group_hello {
 enum group_phase {
 	GROUP_RECORDING, /* calls have not been recorded for `record_time` yet */
 	GROUP_MOVING,    /* the migration must not end yet */
+	GROUP_HELD,      /* of these, unknown calls no longer go to the previous owner */
 	GROUP_PHASE_COUNT,
 };
 

@@ -58,10 +58,11 @@ static void set_word(struct slots_map *map, struct slot_set *set, size_t number,
 	*set = (struct slot_set){0};
 }
 
-static void set_words(struct slots_map *map, struct slot_set *set, const uint64_t *words, size_t count)
+/* `set` is empty. */
+static void copy_set(struct slots_map *map, struct slot_set *set, const struct slot_set *from)
 {
-	for (size_t i = count > set->count ? count : set->count; i-- > 0;) /* from the end: one allocation */
-		set_word(map, set, i, words && i < count ? words[i] : 0);
+	for (size_t i = from->count; i-- > 0;) /* from the end: one allocation */
+		set_word(map, set, i, from->words[i]);
 }
 
 static struct slots_map *slots_map_new(void)
@@ -219,6 +220,20 @@ void group_send_slots(struct group *group)
 	send_bound(group, GROUP_LAST);
 }
 
+static uint64_t own_word(const struct migration_phases *phases, enum group_phase phase, size_t number)
+{
+	if (phase == GROUP_RECORDING)
+		return phases->recording[number];
+	return phases->moving[number] & (phase == GROUP_HELD ? ~phases->unknown[number] : UINT64_MAX);
+}
+
+static void set_own_words(struct slots_map *map, struct slot_set *set, const struct migration_phases *phases,
+	enum group_phase phase, size_t count)
+{
+	for (size_t i = count > set->count ? count : set->count; i-- > 0;) /* from the end: one allocation */
+		set_word(map, set, i, phases && i < count ? own_word(phases, phase, i) : 0);
+}
+
 void group_set_phases(
 	struct group *group, uint64_t pool, uint64_t wanted, const struct migration_phases *phases, size_t words)
 {
@@ -232,10 +247,8 @@ void group_set_phases(
 	copy->wanted = slots->wanted;
 	slots->wanted = wanted;
 	for (size_t phase = 0; phase < GROUP_PHASE_COUNT; phase++) {
-		const uint64_t *set = phases ? (phase == GROUP_RECORDING ? phases->recording : phases->moving) : NULL;
-
-		set_words(before, &copy->sets[phase], slots->sets[phase].words, slots->sets[phase].count);
-		set_words(group->own_slots, &slots->sets[phase], set, words);
+		copy_set(before, &copy->sets[phase], &slots->sets[phase]);
+		set_own_words(group->own_slots, &slots->sets[phase], phases, phase, words);
 	}
 	if (members_find(&group->members, group->self))
 		send_slots(group, pool, slots, copy);
@@ -257,6 +270,13 @@ static void add_set(uint64_t *out, size_t words, const struct slot_set *set)
 		out[i] |= set->words[i];
 }
 
+/* Adds the slots whose unknown calls the member sends to the previous owners. */
+static void add_unknown(uint64_t *out, size_t words, const struct pool_slots *slots)
+{
+	for (size_t i = 0; i < words && i < slots->sets[GROUP_MOVING].count; i++)
+		out[i] |= slots->sets[GROUP_MOVING].words[i] & ~get_word(&slots->sets[GROUP_HELD], i);
+}
+
 uint64_t group_phases(
 	const struct group *group, uint64_t pool, size_t words, const struct migration_phases *out, uint64_t *begun)
 {
@@ -266,6 +286,7 @@ uint64_t group_phases(
 
 	memset(out->recording, 0, words * sizeof(*out->recording));
 	memset(out->moving, 0, words * sizeof(*out->moving));
+	memset(out->unknown, 0, words * sizeof(*out->unknown));
 	memset(begun, 0xff, words * sizeof(*begun));
 	for (size_t i = 0; i < members->count; i++) {
 		const struct pool_slots *slots = find_slots(members->places[members->order[i]].slots, pool);
@@ -276,6 +297,7 @@ uint64_t group_phases(
 		differ |= slots->wanted != first->wanted;
 		add_set(out->recording, words, &slots->sets[GROUP_RECORDING]);
 		add_set(out->moving, words, &slots->sets[GROUP_MOVING]);
+		add_unknown(out->unknown, words, slots);
 		keep_begun(begun, words, group_member_at(group, i), slots);
 	}
 	return first && !differ ? first->wanted : 0;

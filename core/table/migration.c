@@ -11,6 +11,7 @@ struct progress {
 	uint64_t moved;
 	uint64_t held;  /* the migration cannot end before this time, because calls remain elsewhere */
 	uint64_t waits; /* since when the slot waits only for the group; 0: it does not wait */
+	bool passed;    /* the moving phase has ended here: `previous` may become the owner */
 	bool over;      /* the migration may end here, and waits only for the group */
 	bool ended;     /* the other members have ended the moving phase without this balancer */
 	bool settles;   /* in a group, at the end of the moving phase: `held` is the end of SETTLE_MSEC */
@@ -185,8 +186,9 @@ static uint64_t move_time(struct migration *migration, uint32_t slot, const stru
 	return wait_for_group(migration, slot, progress->moved ? now : recorded, rules->patience, now);
 }
 
-/* The moving phase of the slot is over. Ends the migration, unless calls are still at other backends, or a different
- * member still moves the slot. Returns when to call again. */
+/* The moving phase of the slot is over. When it is over at all members, the owner receives every call that is not
+ * tracked. Ends the migration, unless calls are still at other backends, or a different member still moves the slot.
+ * Returns when to call again. */
 static uint64_t finish_slot(
 	struct migration *migration, uint32_t slot, const struct migration_rules *rules, uint64_t now)
 {
@@ -194,16 +196,20 @@ static uint64_t finish_slot(
 	uint16_t owner = migration->owners->ids[slot], *previous = &migration->previous->ids[slot];
 	bool held = rules->held && rules->held[slot];
 	bool is_moving = rules->group && contains(rules->group->moving, slot);
+	bool differs = owner && *previous != owner;
 
+	progress->passed = true;
 	progress->over = !held;
-	progress->settles = !held && rules->group && owner && *previous != owner;
+	progress->settles = !held && rules->group && differs;
+	if (differs && rules->group && contains(rules->group->unknown, slot))
+		return MIGRATION_NEVER;
 	if (held ? !owner : !is_moving && !progress->settles) {
 		end_slot(migration, slot);
 		return MIGRATION_NEVER;
 	}
-	if (!held && is_moving)
-		return MIGRATION_NEVER; /* the other members still send unknown calls to the previous owner */
-	*previous = owner;              /* the owner now receives every call that is not tracked */
+	if (!held && !progress->settles)
+		return MIGRATION_NEVER;
+	*previous = owner;
 	progress->held = now + (held ? HELD_MSEC : SETTLE_MSEC);
 	return progress->held;
 }
@@ -264,7 +270,7 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	if (!*previous)
 		return MIGRATION_NEVER;
 	progress = &migration->progress[slot];
-	progress->over = false;
+	progress->passed = progress->over = false;
 	if (migration->owners->ids[slot] != wanted) {
 		again = move_time(migration, slot, rules, now);
 		if (now < again)
@@ -279,6 +285,7 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 		return again;
 	}
 	if (now < progress->held) {
+		progress->passed = *previous == migration->owners->ids[slot];
 		progress->over = progress->settles;
 		return progress->held;
 	}
@@ -358,6 +365,7 @@ void migration_phases(const struct migration *migration, const struct migration_
 {
 	memset(out->recording, 0, MIGRATION_WORDS(migration->slots) * sizeof(*out->recording));
 	memset(out->moving, 0, MIGRATION_WORDS(migration->slots) * sizeof(*out->moving));
+	memset(out->unknown, 0, MIGRATION_WORDS(migration->slots) * sizeof(*out->unknown));
 	for (uint32_t slot = 0; migration->count && slot < migration->slots; slot++) {
 		const struct progress *progress = &migration->progress[slot];
 		uint64_t bit = UINT64_C(1) << slot % 64;
@@ -366,6 +374,7 @@ void migration_phases(const struct migration *migration, const struct migration_
 			continue;
 		out->recording[slot / 64] |= now < progress->recorded + rules->record_time ? bit : 0;
 		out->moving[slot / 64] |= progress->over ? 0 : bit;
+		out->unknown[slot / 64] |= progress->passed ? 0 : bit;
 	}
 }
 

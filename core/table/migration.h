@@ -16,6 +16,7 @@ struct migration;
 struct migration_phases {
 	uint64_t *recording; /* slots whose calls have not been recorded for record_time yet */
 	uint64_t *moving;    /* slots whose migration must not end yet */
+	uint64_t *unknown;   /* those of `moving` whose calls without an entry still go to the previous owner */
 };
 
 #define MIGRATION_WORDS(slots) (((slots) + 63) / 64)

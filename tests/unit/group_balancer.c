@@ -283,7 +283,8 @@ static void send_phases(struct balancer *balancer, struct node *node)
 {
 	const struct farm_pool *pool = &balancer->farm->pools[0];
 	uint64_t recording[MIGRATION_WORDS(BALANCER_SLOTS)], moving[MIGRATION_WORDS(BALANCER_SLOTS)];
-	const struct migration_phases phases = {recording, moving};
+	uint64_t unknown[MIGRATION_WORDS(BALANCER_SLOTS)];
+	const struct migration_phases phases = {recording, moving, unknown};
 	struct desired_progress progress;
 
 	if (!desired_phases(balancer->desired, pool, node->now, &phases, &progress))

@@ -127,9 +127,9 @@ static void check_move(const struct node *node, const struct model *model, int s
 }
 
 /* `phases`: all results of group_phases(). */
-static void check_gate(const struct node *node, uint64_t stamp, const uint64_t phases[4])
+static void check_gate(const struct node *node, uint64_t stamp, const uint64_t phases[5])
 {
-	uint64_t hash = group_hash(GROUP_HASH_BEGIN, phases, 4 * sizeof(*phases));
+	uint64_t hash = group_hash(GROUP_HASH_BEGIN, phases, 5 * sizeof(*phases));
 
 	if (!gates[stamp])
 		gates[stamp] = hash;
@@ -139,8 +139,8 @@ static void check_gate(const struct node *node, uint64_t stamp, const uint64_t p
 static void step_model(struct node *node, struct model *model)
 {
 	static const bool alive[IDS] = {false, true, true, true};
-	uint64_t recording, moving, begun;
-	const struct migration_phases phases = {&recording, &moving};
+	uint64_t recording, moving, unknown, begun;
+	const struct migration_phases phases = {&recording, &moving, &unknown};
 	bool failing[IDS] = {false};
 	struct migration_rules rules = {.record_time = RECORD_TIME,
 		.drain_timeout = DRAIN_TIMEOUT,
@@ -156,7 +156,7 @@ static void step_model(struct node *node, struct model *model)
 	print = group_hash(GROUP_HASH_BEGIN, wanted->ids, SLOTS * sizeof(*wanted->ids));
 	others = group_phases(node->group, POOL, 1, &phases, &begun);
 	if (agreeing)
-		check_gate(node, model->stamp, (const uint64_t[]){recording, moving, begun, others});
+		check_gate(node, model->stamp, (const uint64_t[]){recording, moving, unknown, begun, others});
 	if (others != print)
 		recording |= ~begun;
 	failing[model->change.failing] = model->change.failing;

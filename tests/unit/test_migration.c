@@ -439,8 +439,9 @@ Test(migration, a_slot_in_a_group)
 	for (size_t i = 0; i < sizeof(group_stories) / sizeof(*group_stories); i++) {
 		struct migration *migration = migration_new(1);
 		bool alive[IDS] = {false, true, true, true}, failing[IDS] = {false};
-		uint64_t recording = 0, moving = 0, begun = 0, own_recording, own_moving;
-		const struct migration_phases group = {&recording, &moving}, own = {&own_recording, &own_moving};
+		uint64_t recording = 0, moving = 0, begun = 0, own_recording, own_moving, own_unknown;
+		const struct migration_phases group = {&recording, &moving, &moving},
+					      own = {&own_recording, &own_moving, &own_unknown};
 		const struct migration_rules with = {.record_time = rules.record_time,
 			.drain_timeout = rules.drain_timeout,
 			.failing = failing,
@@ -497,8 +498,8 @@ static struct migration *slot_moved_to_b(const bool alive[IDS], const struct mig
 Test(migration, a_call_from_the_end_of_the_moving_phase_keeps_the_slot)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
-	uint64_t none = 0, own_moving, now;
-	const struct migration_phases group = {&none, &none}, own = {&now, &own_moving};
+	uint64_t none = 0, own_moving, own_unknown, now;
+	const struct migration_phases group = {&none, &none, &none}, own = {&now, &own_moving, &own_unknown};
 	struct migration_rules with = {
 		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
 	struct migration *migration = slot_moved_to_b(alive, &with);
@@ -520,12 +521,56 @@ Test(migration, a_call_from_the_end_of_the_moving_phase_keeps_the_slot)
 	migration_free(migration);
 }
 
+/* All members send an unknown call to the same backend, whether they still know calls at other backends or not. */
+Test(migration, a_held_slot_keeps_its_previous_owner_until_all_moving_phases_are_over)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	uint64_t none = 0, moving = 1, unknown = 1, now, own_moving, own_unknown;
+	const struct migration_phases group = {&none, &moving, &unknown}, own = {&now, &own_moving, &own_unknown};
+	struct migration_rules with = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
+	struct migration *migration = slot_moved_to_b(alive, &with);
+	uint16_t wanted = B;
+
+	with.held = (const bool[]){true};
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 1032), MIGRATION_NEVER);
+	cr_assert_eq(previous_owner_of(migration, 0), A, "the phase of a different member is not over");
+	migration_phases(migration, &with, 1032, &own);
+	cr_assert(is_in(own_moving) && !is_in(own_unknown));
+	unknown = 0;
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 1040), 11040);
+	cr_assert_eq(previous_owner_of(migration, 0), B);
+	migration_free(migration);
+}
+
+Test(migration, a_slot_with_calls_that_only_another_member_knows_settles_and_waits_for_it)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	uint64_t none = 0, moving = 1, now, own_moving, own_unknown;
+	const struct migration_phases group = {&none, &moving, &none}, own = {&now, &own_moving, &own_unknown};
+	struct migration_rules with = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
+	struct migration *migration = slot_moved_to_b(alive, &with);
+	uint16_t wanted = B;
+
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 1032), 2032);
+	cr_assert_eq(previous_owner_of(migration, 0), B);
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &with, 2032), MIGRATION_NEVER);
+	migration_phases(migration, &with, 2032, &own);
+	cr_assert(!is_in(own_moving) && !is_in(own_unknown));
+	cr_assert_eq(previous_owner_of(migration, 0), B, "it tracks the calls that the other member knows");
+	moving = 0;
+	step_to(migration, &wanted, 1, alive, &with, 2100);
+	cr_assert_not(migration_is_going_on(migration));
+	migration_free(migration);
+}
+
 /* A balancer that does not share its calls sends unknown calls to the previous owner. */
 Test(migration, no_moving_phase_ends_while_a_balancer_does_not_share_its_calls)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
-	uint64_t none = 0, own_moving, now, end = 32 + rules.drain_timeout + 5000;
-	const struct migration_phases group = {&none, &none}, own = {&now, &own_moving};
+	uint64_t none = 0, own_moving, own_unknown, now, end = 32 + rules.drain_timeout + 5000;
+	const struct migration_phases group = {&none, &none, &none}, own = {&now, &own_moving, &own_unknown};
 	struct migration_rules with = {
 		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
 	struct migration *migration = slot_moved_to_b(alive, &with);
@@ -552,7 +597,7 @@ Test(migration, a_restarted_daemon_ends_what_the_others_have_ended)
 	const bool alive[IDS] = {false, true, true, true, true, true};
 	const uint16_t owners[] = {B, B}, before[] = {A, A};
 	uint64_t none = 0, moving = 3, others = 1;
-	const struct migration_phases group = {&none, &moving};
+	const struct migration_phases group = {&none, &moving, &moving};
 	struct migration_rules with = {
 		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .group = &group};
 	struct migration *migration = migration_new(2);
@@ -583,8 +628,8 @@ Test(migration, after_an_absence_the_calls_of_slots_that_still_migrate_elsewhere
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
 	const bool without_b[IDS] = {false, true, false, true, true, true};
-	uint64_t none = 0, here = 1, others = 1, own_recording, own_moving;
-	const struct migration_phases group = {&none, &here}, own = {&own_recording, &own_moving};
+	uint64_t none = 0, here = 1, others = 1, own_recording, own_moving, own_unknown;
+	const struct migration_phases group = {&none, &here, &here}, own = {&own_recording, &own_moving, &own_unknown};
 	struct migration_rules with = {.record_time = rules.record_time,
 		.drain_timeout = rules.drain_timeout,
 		.group = &group,
@@ -623,7 +668,7 @@ Test(migration, only_the_first_step_after_an_absence_ends_what_the_others_have_e
 	const bool alive[IDS] = {false, true, true, true, true, true};
 	const uint16_t owners[] = {B}, before[] = {A};
 	uint64_t none = 0, others = 1;
-	const struct migration_phases group = {&none, &none};
+	const struct migration_phases group = {&none, &none, &none};
 	const struct migration_rules with = {.record_time = rules.record_time,
 		.drain_timeout = rules.drain_timeout,
 		.group = &group,

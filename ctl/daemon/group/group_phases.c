@@ -138,6 +138,7 @@ void group_phases_send(struct group_phases *phases, struct daemon *daemon, const
 		return;
 	sets.recording = allocate(words, sizeof(*sets.recording));
 	sets.moving = allocate(words, sizeof(*sets.moving));
+	sets.unknown = allocate(words, sizeof(*sets.unknown));
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 		struct desired_progress progress;
@@ -157,6 +158,7 @@ void group_phases_send(struct group_phases *phases, struct daemon *daemon, const
 	}
 	free(sets.recording);
 	free(sets.moving);
+	free(sets.unknown);
 }
 
 struct group_phases_wait group_phases_wait(const struct group_phases *phases, uint32_t pool)
