@@ -117,7 +117,7 @@ static void note_waits(struct group_phases *phases, const struct group *group, c
 			"pool %s: %u slots have moved without %s", pool->config->name, waits.overdue,
 			*group_phases_reason(group, pool->config->name, reason) ? reason : "the other members");
 	note_wait(&phases->waits[pool->id].moves, waits.waiting, now);
-	note_wait(&phases->waits[pool->id].ends, waits.prolonged, now);
+	note_wait(&phases->waits[pool->id].ends, phases->agreed ? waits.prolonged : 0, now);
 }
 
 static void make_room(struct group_phases *phases, uint32_t pools)
