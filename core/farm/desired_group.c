@@ -83,12 +83,9 @@ struct migration_rules desired_rules(const struct pool_state *state, const struc
 
 void desired_forget_group(struct pool_state *state)
 {
-	free(state->group.recording);
-	free(state->group.moving);
-	free(state->group.unknown);
+	migration_phases_free(&state->group);
 	free(state->group_begun);
 	free(state->group_others);
-	state->group = (struct migration_phases){0};
 	state->group_begun = state->group_others = NULL;
 }
 
@@ -120,9 +117,7 @@ void desired_read_group(
 		if (!running->pools[pool->id].migrating && !has_failing(pool) && !has_missed(state))
 			continue;
 		desired_forget_group(state);
-		state->group.recording = allocate(words, sizeof(uint64_t));
-		state->group.moving = allocate(words, sizeof(uint64_t));
-		state->group.unknown = allocate(words, sizeof(uint64_t));
+		state->group = migration_phases_new(words);
 		state->group_begun = allocate(words, sizeof(uint64_t));
 		state->group_others = allocate(words, sizeof(uint64_t));
 		state->others_agree = group_phases_of_others(group, farm_pool_key(pool), words, state->group_others);

@@ -208,7 +208,7 @@ static uint64_t finish_slot(
 		return MIGRATION_NEVER;
 	}
 	if (!held && !progress->settles)
-		return MIGRATION_NEVER;
+		return MIGRATION_NEVER; /* a different member still knows calls at other backends */
 	*previous = owner;
 	progress->held = now + (held ? HELD_MSEC : SETTLE_MSEC);
 	return progress->held;
@@ -358,6 +358,21 @@ struct slots *migration_previous(const struct migration *migration)
 bool migration_is_going_on(const struct migration *migration)
 {
 	return migration->count;
+}
+
+struct migration_phases migration_phases_new(size_t words)
+{
+	return (struct migration_phases){.recording = allocate(words, sizeof(uint64_t)),
+		.moving = allocate(words, sizeof(uint64_t)),
+		.unknown = allocate(words, sizeof(uint64_t))};
+}
+
+void migration_phases_free(struct migration_phases *phases)
+{
+	free(phases->recording);
+	free(phases->moving);
+	free(phases->unknown);
+	*phases = (struct migration_phases){0};
 }
 
 void migration_phases(const struct migration *migration, const struct migration_rules *rules, uint64_t now,

@@ -21,6 +21,12 @@ struct migration_phases {
 
 #define MIGRATION_WORDS(slots) (((slots) + 63) / 64)
 
+/* Empty sets of MIGRATION_WORDS() words. */
+struct migration_phases migration_phases_new(size_t words);
+
+/* Frees the sets, and sets the pointers to NULL. */
+void migration_phases_free(struct migration_phases *phases);
+
 struct migration_rules {
 	uint64_t record_time;   /* the recording phase: from its start to the move */
 	uint64_t drain_timeout; /* the moving phase: from the move to the end of the migration */

@@ -136,9 +136,7 @@ void group_phases_send(struct group_phases *phases, struct daemon *daemon, const
 
 	if (!*farm->config->group.name)
 		return;
-	sets.recording = allocate(words, sizeof(*sets.recording));
-	sets.moving = allocate(words, sizeof(*sets.moving));
-	sets.unknown = allocate(words, sizeof(*sets.unknown));
+	sets = migration_phases_new(words);
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 		struct desired_progress progress;
@@ -156,9 +154,7 @@ void group_phases_send(struct group_phases *phases, struct daemon *daemon, const
 		}
 		worker_unlock(daemon->worker);
 	}
-	free(sets.recording);
-	free(sets.moving);
-	free(sets.unknown);
+	migration_phases_free(&sets);
 }
 
 struct group_phases_wait group_phases_wait(const struct group_phases *phases, uint32_t pool)
