@@ -151,7 +151,8 @@ _calls_stalls() {
 
 # _calls_lines EXCUSED: the lines of misrouted calls. EXCUSED 1: of those that began up to a second before a balancer noticed that
 # corosync delivers nothing, because a member failed or the machine is busy; the other balancers cannot know them (docs/group.md).
-# 0: of all others.
+# A call begins when its first message is sent: a balancer may place it that no server can hear, and a different one may receive the
+# repeated message. 0: of all others.
 _calls_lines() {
 	awk -v excused="$1" -v kinds="^($(IFS='|' && echo "${CALLS_WRONG[*]}"))$" '
 		NR == FNR { stalls[NR] = $1; next }
@@ -239,7 +240,8 @@ calls_results() {
 	is "... the balancers dropped none" $((CALLS_PACKETS - CALLS_FORWARDED)) 0
 }
 
-# calls_change HOST ARGUMENT...: an operator's change
+# calls_change HOST ARGUMENT...: an operator's change. A balancer refuses it while it does not agree, for example just after a
+# short break that it notices late; the operator then repeats it.
 calls_change() {
-	check "... $*" group_ctl "$@"
+	check "... $*" wait_for 20 group_ctl "$@"
 }

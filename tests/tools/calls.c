@@ -64,6 +64,7 @@ struct call {
 	bool either, leaver;
 	/* ms: its beginning, the next transmission, the first transmission of this message, the last arrival */
 	uint64_t start, due, began, heard;
+	uint64_t sent;             /* ms of CLOCK_REALTIME: its first transmission, which may be lost */
 	struct arrival way[STEPS]; /* the first one of each message */
 };
 
@@ -200,6 +201,8 @@ static void advance(struct call *call, uint64_t time)
 	}
 	if (!call->attempts++)
 		call->began = time;
+	if (!call->sent)
+		call->sent = now(CLOCK_REALTIME);
 	call->due = time + (T1 << (call->attempts < 4 ? call->attempts - 1 : 3));
 	transmit(call);
 	if (!is_answered(call->step)) {
@@ -234,10 +237,10 @@ static void send_due(uint64_t time)
 
 static void print_wrong(const struct call *call, enum call_state state, const struct arrival *arrival)
 {
-	printf("wrong: %s at %.3f, call %u-%u@calls.example.net of %s: [%s %d %s %s]", states[state],
+	printf("wrong: %s at %.3f, call %u-%u@calls.example.net of %s: [%s %d %s %s] [-%llu ms sent]", states[state],
 		arrival->time / 1000.0, options.seed, call->number, servers[call->server].name,
 		steps[arrival->step].method, steps[arrival->step].code, balancers[arrival->balancer].name,
-		servers[arrival->server].name);
+		servers[arrival->server].name, (unsigned long long)(arrival->time - call->sent));
 	for (int i = 0; i < STEPS; i++)
 		if (call->way[i].time)
 			printf(" [-%llu ms %s %d %s %s]", (unsigned long long)(arrival->time - call->way[i].time),
