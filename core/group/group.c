@@ -139,14 +139,14 @@ bool group_member_is_compatible(const struct group_member *member)
 
 /* --- sending */
 
-static void send_hello(struct group *group, bool beats, uint64_t now)
+static void send_hello(struct group *group, uint64_t now)
 {
 	struct group_hello hello = {.time = now,
 		.started = group->settings.started,
 		.fingerprint = group_hash(GROUP_HASH_BEGIN, group->lines, group->line_count * sizeof(*group->lines)),
 		.state = group_state(group, now),
 		.agree = group->settings.agree,
-		.beats = beats};
+		.beats = group->beaten && now < group->beaten + GROUP_BEAT_LATE};
 	uint8_t message[GROUP_MESSAGE_SIZE];
 
 	name_copy(hello.node, group->settings.node);
@@ -157,8 +157,9 @@ static void send_hello(struct group *group, bool beats, uint64_t now)
 
 void group_beat(struct group *group, uint64_t now)
 {
+	group->beaten = now ? now : 1;
 	if (members_find(&group->members, group->self))
-		send_hello(group, true, now);
+		send_hello(group, now);
 }
 
 uint64_t group_echo(const struct group *group)
@@ -290,7 +291,7 @@ void group_tick(struct group *group, uint64_t now)
 	if (!members_find(&group->members, group->self))
 		return;
 	if (!group->greeted || group->send_all || now >= group->greeted + HELLO_PAUSE)
-		send_hello(group, false, now);
+		send_hello(group, now);
 	send_news(group);
 	changes_tick(group, now);
 	if (group->connected && now < group->echoed + DELIVERY_PAUSE)

@@ -94,6 +94,7 @@ struct group {
 	uint64_t resumed; /* when messages last arrived after a pause, ms */
 	uint64_t absences;
 	uint64_t greeted; /* last hello, ms; 0: none yet */
+	uint64_t beaten;  /* last group_beat(), ms; 0: never */
 	uint64_t garbage;
 	struct members members;
 

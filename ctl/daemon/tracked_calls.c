@@ -123,18 +123,23 @@ static void hold(const struct tracked_key *key, const struct tracked_call *track
 		holding->held[key->pool][slot] = true;
 }
 
+/* If the map cannot be read, every slot may have calls. */
 void tracked_calls_hold_slots(const struct daemon *daemon)
 {
 	const struct image *running = daemon->running;
 	bool **held = allocate(running->contract.pools, sizeof(*held));
+	int error;
 
 	for (uint32_t pool = 0; pool < running->contract.pools; pool++)
 		if (is_migrating(running, pool))
 			held[pool] = allocate(running->contract.slots, sizeof(**held));
-	maps_visit_tracked_calls(daemon->maps, hold, &(struct holding){running, held, clock_seconds()});
-	for (uint32_t pool = 0; pool < running->contract.pools; pool++)
+	error = maps_visit_tracked_calls(daemon->maps, hold, &(struct holding){running, held, clock_seconds()});
+	for (uint32_t pool = 0; pool < running->contract.pools; pool++) {
+		if (held[pool] && error < 0)
+			memset(held[pool], true, running->contract.slots);
 		if (held[pool])
 			desired_hold_slots(daemon->desired, pool, held[pool]);
+	}
 	free(held);
 }
 

@@ -355,6 +355,24 @@ Test(group, new_calls_stay_at_the_previous_owners_as_soon_as_a_member_that_beats
 	group_world_end(&world);
 }
 
+Test(group, a_member_that_beats_is_late_also_if_its_last_hello_was_no_beat)
+{
+	const uint32_t line = 1;
+	struct group_world world;
+	struct node *node;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	node = &world.nodes[2];
+	group_beat(node->group, node->now);
+	group_set_lines(node->group, &line, 1);
+	group_tick(node->group, node->now);
+	node_read_all(&world.nodes[0]);
+	node->stopped = true;
+	group_world_run_for(&world, GROUP_BEAT_LATE);
+	cr_expect_eq(placement(&world, 0), GROUP_PLACES_NOT);
+	group_world_end(&world);
+}
+
 /* The members send, but receive nothing. */
 static void pause_delivery(struct group_world *world, unsigned int ms)
 {
