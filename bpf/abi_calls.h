@@ -23,10 +23,16 @@ enum call_kind {
 struct dialogs {
 	__u32 pending;   /* hash of the branch of an INVITE without a final response */
 	__u32 invite;    /* CSeq number + 1 of the pending or last INVITE; 0: unknown */
-	__u32 completed; /* hash of the branch of the last failed INVITE that was acknowledged */
+	__u32 completed; /* hash of the branch of the last INVITE that was acknowledged */
 	__u32 closed;    /* hash of the most recently ended dialog */
 	__u32 known[2];  /* hashes of live dialogs */
-	__u32 overflow;  /* 1: the call has had more dialogs than fit; it is unknown which of them are live */
+	__u32 overflow;  /* bits of enum call_overflow */
+};
+
+/* What does not fit into struct dialogs: it is unknown which of these are live. */
+enum call_overflow {
+	CALL_MORE_DIALOGS = 1,
+	CALL_MORE_BRANCHES = 2, /* the INVITE has been forked: a different branch of it may be pending, too */
 };
 
 /* What the program has read of a message that belongs to a call. */

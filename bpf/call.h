@@ -60,17 +60,19 @@ static __always_inline __u32 call_request_event(__u32 method, bool tagged, bool 
 }
 
 /* `method` is the method in CSeq. A 401 or 407 response to BYE does not end the dialog: the sender repeats the
- * BYE with credentials. */
+ * BYE with credentials. A 491 refuses only a re-INVITE (RFC 3261 section 21.4.27). */
 static __always_inline __u32 call_response_event(__u32 method, __u32 code, bool tagged, bool expires_now)
 {
 	bool success = code >= 200 && code < 300;
 
-	if (code < 100 || !tagged)
+	if (code <= 100 || !tagged)
 		return CALL_NOTHING;
 	switch (method) {
 	case METHOD_INVITE:
 		if (code < 200)
 			return CALL_RINGS;
+		if (code == 491)
+			return CALL_NOTHING;
 		return success ? CALL_GOES_ON : CALL_REFUSED;
 	case METHOD_SUBSCRIBE:
 		if (success)
@@ -113,7 +115,7 @@ static __always_inline void call_add(struct dialogs *call, __u32 dialog, __u32 c
 	else if (!call->known[1])
 		call->known[1] = dialog | confirmed;
 	else
-		call->overflow = 1;
+		call->overflow |= CALL_MORE_DIALOGS;
 }
 
 static __always_inline void call_remove(struct dialogs *call, __u32 dialog)
@@ -134,32 +136,57 @@ static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
 		call->known[1] = 0;
 }
 
-/* INVITE and SUBSCRIBE outside a dialog come from one side, which increments the CSeq number. A message whose
- * number is not above the last one is a late retransmission. */
+/* Is this a late message of an earlier INVITE, or of one that was acknowledged? */
+static __always_inline bool call_is_late(const struct dialogs *call, const struct call_message *message)
+{
+	return (message->number && message->number < call->invite) ||
+	       (message->branch && message->branch == call->completed);
+}
+
+/* INVITE and SUBSCRIBE outside a dialog come from one side, which increments the CSeq number. A proxy that forks an
+ * INVITE does not change its number, but each copy has a branch of its own (RFC 3261 section 16.6). */
 static __always_inline void call_begin(struct dialogs *call, const struct call_message *message, __u32 branch)
 {
-	if (message->number && message->number <= call->invite)
+	if (call_is_late(call, message))
 		return;
+	if (call->pending && call->pending != branch && message->number == call->invite)
+		call->overflow |= CALL_MORE_BRANCHES;
+	else
+		call->pending = branch;
 	call->invite = message->number;
-	call->pending = branch;
+}
+
+/* A CANCEL has the branch and the number of its INVITE (RFC 3261 section 9.1). It does not begin a second one. */
+static __always_inline void call_cancel(struct dialogs *call, const struct call_message *message)
+{
+	if (message->branch && (!message->number || message->number > call->invite))
+		call_begin(call, message, message->branch);
+}
+
+/* The pending INVITE has its final response. */
+static __always_inline void call_complete(struct dialogs *call)
+{
+	if (call->pending)
+		call->completed = call->pending;
+	call->pending = 0;
 }
 
 /* The ACK of a failed INVITE has the branch of that INVITE. The ACK of a 2xx response has a different branch (RFC 3261
- * section 17.1.1.3). */
+ * section 17.1.1.3). Early dialogs end with the first 2xx response (section 13.2.2.4). */
 static __always_inline void call_acknowledge(struct dialogs *call, const struct call_message *message)
 {
-	if (message->number && message->number < call->invite)
+	bool failed = message->branch && message->branch == call->pending;
+
+	if (call_is_late(call, message))
 		return;
-	if (message->branch && message->branch == call->completed)
-		return;
-	if (message->branch && message->branch == call->pending) {
+	if (failed || (message->number && message->number == call->invite))
 		call_refuse(call, 0);
-		call->completed = call->pending;
-	} else {
+	if (!failed) {
 		call_add(call, message->dialog, CALL_CONFIRMED);
+		call->overflow &= ~CALL_MORE_BRANCHES;
 	}
 	call->invite = message->number;
-	call->pending = 0;
+	call_complete(call);
 }
 
 static __always_inline bool call_is_live(const struct dialogs *call)
@@ -195,9 +222,8 @@ static __always_inline void call_update(struct dialogs *call, const struct call_
 	case CALL_BEGINS:
 		call_begin(call, message, branch);
 		break;
-	case CALL_CANCELS: /* CANCEL has the branch and the number of its INVITE (RFC 3261 section 9.1) */
-		if (message->branch)
-			call_begin(call, message, branch);
+	case CALL_CANCELS:
+		call_cancel(call, message);
 		break;
 	case CALL_ACKS:
 		call_acknowledge(call, message);
@@ -217,7 +243,8 @@ static __always_inline void call_update(struct dialogs *call, const struct call_
 	case CALL_ENDS:
 		call_remove(call, message->dialog);
 		call->closed = message->dialog;
-		call->pending = 0;
+		if (message->number)
+			call_complete(call);
 		break;
 	}
 }

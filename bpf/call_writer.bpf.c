@@ -235,7 +235,7 @@ __noinline int writer_merge(struct tracked_call *known, const struct tracked_cal
 		known->dialogs.pending = copy->dialogs.pending;
 		known->dialogs.completed = copy->dialogs.completed;
 	}
-	if (copy->dialogs.invite == known->dialogs.invite && !copy->dialogs.pending)
+	if (copy->dialogs.invite == known->dialogs.invite && copy->dialogs.completed == known->dialogs.pending)
 		known->dialogs.pending = 0; /* this INVITE has its final response */
 	call_remove(&known->dialogs, copy->dialogs.closed);
 	if (!known->dialogs.closed)

@@ -36,9 +36,13 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 	if (next == NEXT_STAGE)
 		next = owner(ctx, flow); /* backend: hint, table, migration */
 	if (next == NEXT_STAGE && (flow->is_invite || flow->refused)) {
+		bool is_unplaced = flow->refused;
+
 		next = guard_backend(ctx, flow); /* drops calls above the limit of the service or the backends */
 		if (next == NEXT_FINISH)
 			balance_forget(flow);
+		else if (is_unplaced) /* an emergency call stays at the owner of its slot */
+			track_transaction(flow, flow->backend);
 		if (flow->refused)
 			next = refuse(ctx, flow);
 	}

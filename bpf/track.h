@@ -115,6 +115,8 @@ static __always_inline void track_read_message(
 	message->call.dialog = call_dialog(from, to);
 	code = head->start.code;
 	method = track_cseq(ctx, flow, head->lines.colon[SIP_CSEQ], &message->call.number);
+	if (flow->affinity != AFFINITY_CALL_ID)
+		message->call.number = 0; /* numbers of different calls cannot be compared */
 	if (!code)
 		method = head->start.method;
 	message->initial = !code && sip_is_initial(method, tag);
@@ -164,6 +166,13 @@ static __always_inline struct tracked_key track_key(const struct flow *flow)
 	return key;
 }
 
+/* Is this the end of a subscription within the dialog of an INVITE (RFC 5057), which does not end this dialog? */
+static __always_inline bool track_ends_only_a_subscription(
+	const struct tracked_call *tracked, const struct call_message *message)
+{
+	return message->kind == CALL_IS_SUBSCRIPTION && message->event == CALL_ENDS && tracked->kind == CALL_IS_INVITE;
+}
+
 /* Updates a tracked call in place, but never writes its backend: the LRU map may reuse the element for a different key
  * at any time, and the write would then misroute the call with that key. This is a separate function, so that the
  * verifier checks call_update() only once. */
@@ -179,7 +188,10 @@ __noinline int track_update(struct tracked_call *tracked, const struct track_mes
 			tracked->ended = 0;
 		return 0;
 	}
-	call_update(&tracked->dialogs, &message->call);
+	if (tracked->kind == CALL_IS_SUBSCRIPTION && message->call.kind == CALL_IS_INVITE)
+		tracked->kind = CALL_IS_INVITE;
+	if (!track_ends_only_a_subscription(tracked, &message->call))
+		call_update(&tracked->dialogs, &message->call);
 	if (call_is_live(&tracked->dialogs))
 		tracked->ended = 0;
 	else if (!tracked->ended)

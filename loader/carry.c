@@ -195,7 +195,7 @@ static void complete(struct tracked_call *call)
 		return;
 	call->kind = CALL_IS_INVITE;
 	call->began = call->seen;
-	call->dialogs.overflow = !call->ended;
+	call->dialogs.overflow = call->ended ? 0 : CALL_MORE_DIALOGS;
 }
 
 /* Is the entry in the new map newer? Times have a resolution of a second: of two entries of the same second, the one

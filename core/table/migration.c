@@ -398,12 +398,18 @@ struct migration_waits migration_waits(const struct migration *migration)
 	return migration->waits;
 }
 
+bool tracked_call_has_dialog(const struct tracked_call *tracked)
+{
+	const struct dialogs *dialogs = &tracked->dialogs;
+
+	return dialogs->known[0] || dialogs->known[1] || dialogs->overflow & CALL_MORE_DIALOGS;
+}
+
 static int64_t silence_limit(const struct tracked_call *tracked)
 {
 	if (tracked->kind == CALL_IS_CONNECTION)
 		return MIGRATION_CONNECTION_SECONDS;
-	return tracked->dialogs.known[0] || tracked->dialogs.known[1] ? MIGRATION_CALL_SECONDS
-								      : MIGRATION_SETUP_SECONDS;
+	return tracked_call_has_dialog(tracked) ? MIGRATION_CALL_SECONDS : MIGRATION_SETUP_SECONDS;
 }
 
 /* The kernel may have written the tracked call slightly later than `now`. */

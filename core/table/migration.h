@@ -118,5 +118,8 @@ struct migration_waits migration_waits(const struct migration *migration);
 #define MIGRATION_SETUP_SECONDS 300
 #define MIGRATION_CONNECTION_SECONDS 7200
 
+/* Has the call a dialog that may be live, or more dialogs than are known? */
+bool tracked_call_has_dialog(const struct tracked_call *tracked);
+
 /* Is the tracked call live at this time, in seconds of CLOCK_MONOTONIC? */
 bool tracked_call_is_live(const struct tracked_call *tracked, uint32_t now);

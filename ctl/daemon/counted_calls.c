@@ -12,7 +12,8 @@
 #define ENDED_SECONDS 32
 
 /* The entry of a placed call is the only record of its backend. Therefore the entry of a call with a dialog is kept for
- * this time without messages, although the call no longer counts, unless the map is nearly full. */
+ * this time without messages, although the call no longer counts, unless the map is nearly full. A call with a pending
+ * INVITE may wait in a queue: its entry is kept for MIGRATION_CALL_SECONDS. */
 #define FORGOTTEN_SECONDS (24 * 3600)
 
 /* The live entries of a backend. */
@@ -85,11 +86,14 @@ struct moment {
 	bool is_full; /* the map is nearly full */
 };
 
-static bool may_continue(const struct tracked_call *call, const struct moment *moment)
+/* For how long the entry of a call that no longer counts is kept without messages */
+static int64_t kept_seconds(const struct tracked_call *call, const struct moment *moment)
 {
-	const struct dialogs *dialogs = &call->dialogs;
-
-	return call->placed && (dialogs->known[0] || dialogs->known[1] || dialogs->overflow) && !moment->is_full;
+	if (!call->placed || moment->is_full)
+		return ENDED_SECONDS;
+	if (tracked_call_has_dialog(call))
+		return FORGOTTEN_SECONDS;
+	return call->dialogs.pending || call->dialogs.overflow ? MIGRATION_CALL_SECONDS : ENDED_SECONDS;
 }
 
 static enum counted_fate fate_of(const struct tracked_call *call, const void *data)
@@ -97,12 +101,11 @@ static enum counted_fate fate_of(const struct tracked_call *call, const void *da
 	const struct moment *moment = data;
 	int64_t silent = (int64_t)moment->now - call->seen;
 
-	if (call->ended)
-		return silent < (may_continue(call, moment) ? FORGOTTEN_SECONDS : ENDED_SECONDS) ? COUNTED_STAYS
-												 : COUNTED_OVER;
-	if (tracked_call_is_live(call, moment->now))
+	if (!call->ended && tracked_call_is_live(call, moment->now))
 		return COUNTED_STAYS;
-	return may_continue(call, moment) ? COUNTED_SILENT : COUNTED_OVER;
+	if (silent >= kept_seconds(call, moment))
+		return COUNTED_OVER;
+	return call->ended ? COUNTED_STAYS : COUNTED_SILENT;
 }
 
 static void count(struct counted_calls *calls, const struct tracked_call *call, enum counted_fate fate)

@@ -313,6 +313,22 @@ Test(balance, a_placed_call_stays_whatever_changes)
 	cr_expect_eq(deliver(call, &invite), 3, "a new call with the same Call-ID");
 }
 
+Test(balance, the_end_of_a_subscription_does_not_end_the_call)
+{
+	const struct message digits = {.line = REQUEST("SUBSCRIBE"), .to = TO_TAGGED, .number = 2},
+			     no_digits = {.line = REQUEST("SUBSCRIBE") "\r\nExpires: 0", .to = TO_TAGGED, .number = 3};
+	const char *call = next_call(false);
+
+	set_balance(BALANCE_BY_TURN, "2");
+	cr_expect_eq(deliver(call, &invite), 2);
+	cr_expect_eq(deliver(call, &ack), 2);
+	cr_expect_eq(deliver(call, &digits), 2);
+	cr_expect_eq(deliver(call, &no_digits), 2);
+	cr_expect_eq(load_of(2).placed, 1);
+	cr_expect_eq(deliver(call, &bye), 2);
+	cr_expect_eq(load_of(2).placed, 0);
+}
+
 Test(balance, a_reused_call_id_takes_a_turn)
 {
 	char call[32];
@@ -598,6 +614,30 @@ Test(balance, a_refused_call_does_not_count)
 	set_full(2, true);
 	cr_expect_eq(deliver(call, &again), 2, "the call exists");
 	cr_expect_eq(load_of(2).placed, 1);
+}
+
+static void load_emergency(void)
+{
+	static const struct guard_setup guard = {.flags = GUARD_FLAG_EMERGENCY};
+	const struct balancer_setup guarded = {.slots = SLOTS, .backends = BACKENDS, .guard = &guard};
+
+	suite_load(&guarded);
+	set_owner(OWNER);
+}
+
+Test(balance, an_emergency_call_stays_where_there_was_no_room, .init = load_emergency)
+{
+	const struct message emergency = {.line = "INVITE sip:112@example.com SIP/2.0", .to = TO};
+	char call[32];
+
+	strcpy(call, next_call(false));
+	set_balance(BALANCE_BY_TURN | BALANCE_REFUSES, "2");
+	set_full(2, true);
+	cr_expect_eq(deliver(next_call(false), &invite), 0, "refused");
+	cr_expect_eq(deliver(call, &emergency), OWNER);
+	set_full(2, false);
+	cr_expect_eq(deliver(call, &emergency), OWNER, "a retransmission");
+	cr_expect_eq(deliver(call, &ack), OWNER);
 }
 
 /* Each backend has a token for one INVITE. */

@@ -179,6 +179,25 @@ static const struct {
 	{"a fork with three legs: which of them are live is unknown",
 		{NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), ACK("3", TAGGED("b2"), LIVE),
 			ACK("4", TAGGED("b3"), LIVE), WITHIN("BYE", "5", LIVE)}},
+	{"the next branch of a fork begins after a failed one",
+		{NEW("INVITE", "1", LIVE), NEW("CANCEL", "1", LIVE), ACK("1", TAGGED("b1"), OVER),
+			NEW("INVITE", "2", LIVE), NEW("INVITE", "1", LIVE), ACK("3", TAGGED("b2"), LIVE),
+			NEW("INVITE", "2", LIVE), {REQUEST("BYE"), VIA("4"), ALICE, TAGGED("b2"), "2 BYE", OVER, ""},
+			NEW("INVITE", "2", OVER)}},
+	{"a fork with two branches at the same time, the first of which fails",
+		{NEW("INVITE", "1", LIVE), NEW("INVITE", "2", LIVE), ACK("1", TAGGED("b1"), LIVE),
+			NEW("CANCEL", "2", LIVE), ACK("3", TAGGED("b2"), LIVE),
+			{REQUEST("BYE"), VIA("4"), ALICE, TAGGED("b2"), "2 BYE", OVER, ""}}},
+	{"... the second of which fails", {NEW("INVITE", "1", LIVE), NEW("INVITE", "2", LIVE),
+						  ACK("2", TAGGED("b2"), LIVE), ACK("3", TAGGED("b1"), LIVE)}},
+	{"an early dialog ends when a different one is confirmed",
+		{NEW("INVITE", "1", LIVE), WITHIN("PRACK", "2", LIVE), ACK("3", TAGGED("b2"), LIVE),
+			{REQUEST("BYE"), VIA("4"), ALICE, TAGGED("b2"), "3 BYE", OVER, ""}}},
+	{"a re-INVITE of the server that meets one of the client",
+		{WITHIN("UPDATE", "1", LIVE), ANSWER("100", "INVITE", TAGGED("b1"), LIVE),
+			ANSWER("491", "INVITE", TAGGED("b1"), LIVE), WITHIN("BYE", "2", OVER)}},
+	{"a re-INVITE of the server that meets one of the client, for an earlier call",
+		{ANSWER("180", "INVITE", TAGGED("b1"), LIVE), ANSWER("491", "INVITE", TAGGED("b1"), LIVE)}},
 	{"retransmissions after the BYE",
 		{WITHIN("UPDATE", "1", LIVE), WITHIN("BYE", "2", OVER), WITHIN("UPDATE", "1", OVER)}},
 	{"a BYE over TCP, whose response passes",
@@ -202,6 +221,30 @@ static const struct {
 		{NEW("REGISTER", "1", OVER), NEW("OPTIONS", "2", OVER), NEW("MESSAGE", "3", OVER),
 			ANSWER("200", "OPTIONS", TAGGED("b1"), OVER), NEW("PUBLISH", "4", OVER)}},
 };
+
+/* With a key that several calls share, all CSeq numbers are unknown. */
+Test(call, calls_that_share_an_entry)
+{
+	const struct call_message invite = {.event = CALL_BEGINS, .branch = 11},
+				  other = {.event = CALL_BEGINS, .branch = 12},
+				  ack = {.event = CALL_ACKS, .branch = 13, .dialog = 20},
+				  bye = {.event = CALL_ENDS, .branch = 14, .dialog = 20},
+				  failed = {.event = CALL_ACKS, .branch = 12, .dialog = 22};
+	struct dialogs call = {};
+
+	call_update(&call, &invite);
+	call_update(&call, &ack);
+	call_update(&call, &other);
+	call_update(&call, &bye);
+	cr_expect(call_is_live(&call), "the other call rings");
+	call_update(&call, &failed);
+	cr_expect_not(call_is_live(&call));
+	call = (struct dialogs){};
+	call_update(&call, &invite);
+	call_update(&call, &other);
+	call_update(&call, &failed);
+	cr_expect(call_is_live(&call), "the first call rings");
+}
 
 Test(call, is_live_or_has_ended)
 {
