@@ -195,6 +195,16 @@ static struct hash_map *addresses_taken(const struct farm *farm, const struct fa
 	return set;
 }
 
+/* A leaving backend keeps the method of its line, which the file may not contain any more: its live calls need it. */
+static void keep_forwarding(struct farm_backend *backend, const struct backend *entry)
+{
+	if (!(backend->record.overrides & OVERRIDE_LEAVING) || !entry->forward)
+		return;
+	backend->forward = entry->forward;
+	if (entry->forward == FORWARD_NAT)
+		backend->port = ntohs(entry->port);
+}
+
 static void keep_running_backend(
 	struct farm_pool *pool, const struct image *running, uint16_t id, enum farm_origin origin)
 {
@@ -207,12 +217,12 @@ static void keep_running_backend(
 		.record = *record,
 		.priority = 1,
 		.forward = pool->config->forward,
-		.port = running->backends[id].forward == FORWARD_NAT ? ntohs(running->backends[id].port)
-								     : pool->config->port};
+		.port = pool->config->port};
 	if (!needs_no_file(record, origin))
 		mark_leaving(&backend->record);
 	backend->route = adopted_route(&running->backends[id]);
 	adopt_description(pool, backend, running);
+	keep_forwarding(backend, &running->backends[id]);
 	assume_health(pool, backend);
 }
 

@@ -2,6 +2,7 @@
 /* Runtime changes by operators: which of them a reload, a restart and a save keep. */
 
 #include <criterion/criterion.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,44 @@ Test(runtime_changes, a_pending_removal_survives_the_removal_of_the_line)
 		cr_assert_eq(farm_remove_when_drained(world.farm, "proxies", "px3", error), 0);
 		cr_assert(plan_says(LEAVES));
 		check_that_he_leaves_without_the_file(origin);
+	}
+}
+
+/* The server cannot receive packets in a different form. */
+Test(runtime_changes, a_leaving_backend_without_a_line_keeps_its_method)
+{
+	static const struct {
+		const char *method, *changed_pool;
+		enum forward_method forward;
+		uint16_t port;
+	} rows[] = {
+		{"forward: ipip", "forward: dsr", FORWARD_IPIP, 0},
+		{"forward: nat, port: 5070", "forward: dsr", FORWARD_NAT, 5070},
+		{"forward: nat, port: 5070", "forward: nat, port: 5080", FORWARD_NAT, 5070},
+		{"weight: 1", "forward: ipip", FORWARD_DSR, 0},
+	};
+	char error[FARM_ERROR_SIZE], with[512], without[512];
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+		const enum farm_origin origin = i % 2 ? FARM_RELOAD : FARM_RESTART;
+		const struct backend *entry;
+
+		snprintf(with, sizeof(with), HEAD SERVICE POOL(PX(1) ",{name: px3, address: 10.0.0.13, %s}"),
+			rows[i / 2].method);
+		snprintf(without, sizeof(without),
+			HEAD SERVICE "pools: [{name: proxies, %s, " AT_ONCE ", backends: [" PX(1) "]}]\n",
+			rows[i / 2].changed_pool);
+		world_start(&world, with);
+		entry = &world.running->backends[world_backend(&world, "px3")->id];
+		cr_assert_eq(farm_remove_when_drained(world.farm, "proxies", "px3", error), 0);
+		world_reconcile(&world, NULL);
+		world_load(&world, without, origin);
+		world_reconcile(&world, NULL);
+		world_load(&world, without, FARM_RESTART);
+		world_reconcile(&world, NULL);
+		cr_expect_eq(entry->forward, rows[i / 2].forward, "%zu", i);
+		cr_expect_eq(ntohs(entry->port), rows[i / 2].port, "%zu", i);
+		cr_expect(entry->alive, "%zu", i);
 	}
 }
 
