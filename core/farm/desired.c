@@ -181,6 +181,14 @@ static bool has_pending(const struct farm_pool *pool)
 	return false;
 }
 
+static bool has_enabled(const struct farm_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_is_enabled(&pool->backends[i]))
+			return true;
+	return false;
+}
+
 static bool has_no_owner(const struct pool_state *state, uint32_t slots)
 {
 	const uint16_t *owners = migration_owners(state->migration)->ids;
@@ -197,8 +205,9 @@ static bool has_no_owner(const struct pool_state *state, uint32_t slots)
  * each backend therefore gets its slots at once.
  *
  * At the first start the period ends when every backend has a route. After an outage it does not end early, because
- * a backend may appear reachable too early. If this balancer returns to its group, its outage counts no longer: the
- * pool may have been in service at the other members, with calls in all slots. */
+ * a backend may appear reachable too early. A pool without enabled backends has no outage: an operator has emptied it.
+ * If this balancer returns to its group, its outage counts no longer: the pool may have been in service at the other
+ * members, with calls in all slots. */
 #define GRACE_MSEC 10000
 
 static bool moves_at_once(struct pool_state *state, const struct farm_pool *pool, uint32_t slots, uint64_t now)
@@ -212,8 +221,9 @@ static bool moves_at_once(struct pool_state *state, const struct farm_pool *pool
 		state->empty = 0;
 	if (!has_no_owner(state, slots))
 		state->served = true;
-	else if (state->served)
+	else if (state->served && state->was_enabled)
 		state->empty = now;
+	state->was_enabled = has_enabled(pool);
 	return state->empty && now - state->empty < GRACE_MSEC;
 }
 
@@ -260,6 +270,13 @@ void desired_postpone(struct desired *desired, uint64_t made, uint64_t now)
 	for (uint32_t i = 0; i < desired->count; i++)
 		if (desired->pools[i].migration)
 			migration_postpone(desired->pools[i].migration, made, now);
+}
+
+void desired_reconfigured(struct desired *desired)
+{
+	for (uint32_t i = 0; i < desired->count; i++)
+		if (desired->pools[i].migration)
+			desired->pools[i].next = 0;
 }
 
 uint64_t desired_next(const struct desired *desired)

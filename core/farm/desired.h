@@ -31,6 +31,9 @@ struct image *desired_preview(
  * of migrations that began with this image then count from `now`. Call it after each attempt to write an image. */
 void desired_postpone(struct desired *desired, uint64_t made, uint64_t now);
 
+/* The configuration has changed, and with it perhaps the times of migrations: they need the next image now. */
+void desired_reconfigured(struct desired *desired);
+
 /* When a migration needs the next image; MIGRATION_NEVER if no migration needs one. */
 uint64_t desired_next(const struct desired *desired);
 

@@ -26,9 +26,10 @@ struct pool_state {
 	struct slots *adopted_previous;
 	bool starting; /* the pool is new in the maps, and some backends have no route yet */
 	uint64_t begun;
-	bool served;    /* a slot has had an owner since the daemon started */
-	uint64_t empty; /* the last time without an owner of any slot, after the pool was in service; 0: never */
-	bool grouped;   /* the group decides about the next image */
+	bool served;      /* a slot has had an owner since the daemon started */
+	bool was_enabled; /* the last image had enabled backends */
+	uint64_t empty;   /* the last time without an owner of any slot, after the pool was in service; 0: never */
+	bool grouped;     /* the group decides about the next image */
 	bool was_grouped;
 	enum pool_balanced balanced;
 	uint32_t balanced_since; /* as in struct pool */

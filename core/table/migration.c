@@ -187,8 +187,8 @@ static uint64_t move_time(struct migration *migration, uint32_t slot, const stru
 }
 
 /* The moving phase of the slot is over. When it is over at all members, the owner receives every call that is not
- * tracked. Ends the migration, unless calls are still at other backends, or a different member still moves the slot.
- * Returns when to call again. */
+ * tracked; if there is no owner, the previous owner keeps them. Ends the migration, unless calls are still at other
+ * backends, or a different member still moves the slot. Returns when to call again. */
 static uint64_t finish_slot(
 	struct migration *migration, uint32_t slot, const struct migration_rules *rules, uint64_t now)
 {
@@ -203,13 +203,14 @@ static uint64_t finish_slot(
 	progress->settles = !held && rules->group && differs;
 	if (differs && rules->group && contains(rules->group->unknown, slot))
 		return MIGRATION_NEVER;
-	if (held ? !owner : !is_moving && !progress->settles) {
+	if (!held && !is_moving && !progress->settles) {
 		end_slot(migration, slot);
 		return MIGRATION_NEVER;
 	}
 	if (!held && !progress->settles)
 		return MIGRATION_NEVER; /* a different member still knows calls at other backends */
-	*previous = owner;
+	if (owner)
+		*previous = owner;
 	progress->held = now + (held ? HELD_MSEC : SETTLE_MSEC);
 	return progress->held;
 }

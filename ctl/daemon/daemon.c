@@ -300,7 +300,8 @@ static void tick_job(void *data)
 	active_maps_update(daemon);
 	counted_calls_sweep(daemon->counted_calls, daemon);
 	setups_sweep(daemon);
-	if (drain_remove_empty(daemon->drain, daemon)) {
+	/* After a switch to new maps, the image is empty until the next plan. */
+	if (!daemon->using_next_maps && !daemon->unreconciled && drain_remove_empty(daemon->drain, daemon)) {
 		daemon_watch_neighbours(daemon);
 		daemon->unreconciled = true;
 	}

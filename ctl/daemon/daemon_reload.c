@@ -51,6 +51,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	farm_take_over(farm, daemon->farm);
 	farm_free(daemon->farm);
 	daemon->farm = farm;
+	desired_reconfigured(daemon->desired);
 	join_listener_reconfigure(daemon->join_listener);
 	observe_update(daemon->observe);
 	group_watch_config_changed(daemon->group_watch);

@@ -13,6 +13,7 @@ CALLS=90
 DOMAIN=sip.example.net
 CALLEE=10.0.0.200
 
+# write_config DRAIN_TIMEOUT: of the pool `lines`
 write_config() {
 	local backend
 	{
@@ -33,7 +34,7 @@ write_config() {
 		cat <<- YAML
 			  - name: lines
 			    record_time: 2s
-			    drain_timeout: 2s
+			    drain_timeout: $1
 			    backends:
 		YAML
 		for backend in "${LAB_BACKENDS[@]}"; do
@@ -138,8 +139,10 @@ try_connections() {
 	is "px1 drains: each connection stays with its backend" "$(speak 2 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
 	check "... its connections are counted" wait_for 5 connections_are px1 "$(grep -o px1 <<< "$before" | wc -l)"
 	is "... and no calls" "$(backend lines px1 .calls)" 0
-	check "... after record_time and drain_timeout px1 owns no slot" wait_for 10 slots_are lines px1 0
-	sleep 4
+	check "... after record_time px1 owns no slot" wait_for 10 slots_are lines px1 0
+	sleep 3
+	write_config 2s
+	check "a reload with a drain_timeout that has passed" lab_ctl reload
 	check "... and the slots of its connections keep migrating" migrating lines true
 	is "... each connection is still with its backend" "$(speak 3 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
 	echo close >&$IDLE
@@ -158,7 +161,7 @@ printf "$LAB_VIP %s.$DOMAIN\\n" "${LAB_BACKENDS[@]}" | lab_hosts "${LAB_BACKENDS
 for backend in "${LAB_BACKENDS[@]}"; do
 	SIP_SELF=$backend.$DOMAIN kamailio_start "$backend" "$backend" STATEFUL "CALLEE=\"sip:$CALLEE:5060\""
 done
-write_config
+write_config 1h
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 check "all backends serve in both pools" wait_for 10 lab_serving 6

@@ -137,9 +137,13 @@ goes_on() {
 	grep -q "filling new maps" "$LAB_DIR/sipxdpd.log"
 }
 
+lab_ctl backend remove proxies px1 --drain > /dev/null
 lab_in balancer sipxdp-loader detach > /dev/null
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 check "the daemon fills the new maps" wait_for 10 goes_on
+check "... and is healthy" wait_for 10 lab_ctl health
+is "... a backend that leaves stays until its slots have moved" \
+	"$(lab_ctl --json backend list | jq -r '.[] | select(.name == "px1") | .admin')" leaving
 like "... it holds their lock: a second daemon is refused" \
 	"$(lab_in balancer timeout 10 sipxdpd -c "$LAB_CONFIG" --socket /run/second.sock 2>&1 || true)" "another sipxdpd"
 tap_end

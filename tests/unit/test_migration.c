@@ -352,6 +352,35 @@ Test(migration, a_slot_with_calls_elsewhere_is_held)
 	migration_free(migration);
 }
 
+/* All backends of the pool drain. */
+Test(migration, a_slot_without_an_owner_is_held)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	const struct migration_rules holding = {
+		.record_time = rules.record_time, .drain_timeout = rules.drain_timeout, .held = (const bool[]){true}};
+	struct migration *migration = migration_new(1);
+	uint64_t moved = rules.record_time, now;
+	uint16_t wanted = A;
+
+	step_to(migration, &wanted, 1, alive, &rules, 0);
+	wanted = 0;
+	step_to(migration, &wanted, 1, alive, &rules, 0);
+	step_to(migration, &wanted, 1, alive, &rules, moved);
+	cr_assert_eq(owner_of(migration, 0), 0);
+	now = step_to(migration, &wanted, 1, alive, &holding, moved + rules.drain_timeout);
+	cr_assert_neq(now, MIGRATION_NEVER, "the next check is scheduled");
+	cr_assert_eq(previous_owner_of(migration, 0), A);
+	wanted = B;
+	now = step_to(migration, &wanted, 1, alive, &holding, now);
+	cr_assert_eq(owner_of(migration, 0), B, "a backend is ready again");
+	cr_assert_eq(previous_owner_of(migration, 0), A);
+	wanted = 0;
+	now = step_to(migration, &wanted, 1, alive, &holding, now);
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &rules, now + rules.drain_timeout), MIGRATION_NEVER);
+	cr_assert_eq(previous_owner_of(migration, 0), 0, "the last call has ended");
+	migration_free(migration);
+}
+
 /* --- a group of balancers */
 
 #define BEGUN (1U << 31) /* with `alive`: the slot migrates at all members */

@@ -102,6 +102,30 @@ static struct plan *plan_of(const char *text, struct image **desired)
 	return plan_new(world.running, *desired);
 }
 
+/* No outage: calls may have begun at the first backend, so the second one does not get its slots at once. */
+Test(plan, after_maint_of_all_backends_slots_are_recorded)
+{
+	static const char text[] = HEAD SERVICE "pools: [{name: proxies, backends: [" PX(1) "," PX(2) "]}]\n";
+	char error[FARM_ERROR_SIZE];
+	uint32_t moved;
+
+	world_start(&world, text);
+	world.now += 60000;
+	world_reconcile(&world, NULL);
+	farm_set_admin(world.farm, "proxies", "px1", ADMIN_MAINT, error);
+	world_reconcile(&world, NULL);
+	farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error);
+	world_reconcile(&world, NULL);
+	farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error);
+	world_reconcile(&world, &moved);
+	cr_expect_eq(moved, 1024);
+	world.now += 1000;
+	farm_set_admin(world.farm, "proxies", "px2", ADMIN_READY, error);
+	world_reconcile(&world, &moved);
+	cr_expect_eq(moved, 0);
+	cr_expect(world.running->pools[0].migrating);
+}
+
 Test(plan, a_backend_with_a_new_address_owns_no_slots_until_its_route_is_known)
 {
 	struct image *desired;
