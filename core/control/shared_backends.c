@@ -4,7 +4,6 @@
 #include <string.h>
 #include "core/base/memory.h"
 #include "core/base/name.h"
-#include "core/config/nat_mappings.h"
 #include "shared_backends.h"
 
 enum presence {
@@ -174,19 +173,9 @@ static int add_described(struct taking *taking, const struct difference *to, cha
 static int restore(struct taking *taking, struct farm_pool *pool, const char *name, char error[FARM_ERROR_SIZE])
 {
 	const struct config_backend *line = config_find_backend(pool->config, name);
-	struct farm_backend *backend;
-	int result = farm_add_backend(
-		taking->farm, taking->running, pool->config->name, name, &line->address, line->weight, error);
 
-	if (result)
-		return result;
-	backend = farm_find_backend(pool, name);
-	backend->record.mac = line->mac;
-	backend->priority = line->priority;
-	backend->group = line->group;
-	backend->forward = config_backend_forward(pool->config, line);
-	backend->port = nat_port(pool->config, line);
-	return 0;
+	return farm_add_backend(
+		taking->farm, taking->running, pool->config->name, name, &line->address, line->weight, error);
 }
 
 static int make_present(

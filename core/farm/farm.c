@@ -38,24 +38,32 @@ static void adopt_overrides(struct farm_backend *backend, const struct backend_r
 	if (record->overrides & OVERRIDE_JOINED)
 		return; /* a backend that joined is now in the file: missing heartbeats no longer count */
 	backend->record.overrides = record->overrides;
-	if (record->overrides & OVERRIDE_ADDED) {
+	if (record->overrides & OVERRIDE_ADDED)
 		backend->record.address = record->address;
-		backend->record.mac = record->mac;
-	}
 	if (record->overrides & (OVERRIDE_ADDED | OVERRIDE_WEIGHT))
 		backend->record.weight = record->weight;
 }
 
+void farm_configure(const struct farm_pool *pool, struct farm_backend *backend, const struct config_backend *config)
+{
+	static const struct config_backend usual = {.priority = 1};
+
+	if (!config)
+		config = &usual;
+	backend->record.mac = config->mac;
+	backend->priority = config->priority;
+	backend->group = config->group;
+	backend->forward = config_backend_forward(pool->config, config);
+	backend->port = nat_port(pool->config, config);
+}
+
 void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added_config *added)
 {
-	const struct config_backend *config = added_backend(added);
 	const char *group = added_group(added);
 
 	added_free(backend->added);
 	backend->added = added;
-	backend->priority = config->priority;
-	backend->forward = config_backend_forward(pool->config, config);
-	backend->port = nat_port(pool->config, config);
+	farm_configure(pool, backend, added_backend(added));
 	backend->group = 0;
 	for (size_t i = 0; group && i < pool->config->group_count; i++)
 		if (!strcmp(pool->config->groups[i], group))
@@ -127,21 +135,18 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	name_copy(backend->record.pool, pool->name);
 	name_copy(backend->record.name, config->name);
 	backend->record.address = config->address;
-	backend->record.mac = config->mac;
 	backend->record.weight = config->weight;
 	backend->file_weight = config->weight;
-	backend->priority = config->priority;
-	backend->group = config->group;
-	backend->forward = config_backend_forward(pool, config);
-	backend->port = nat_port(pool, config);
 	id = backend_ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;
 	ids->kept[id] = true;
 	if (id) {
 		adopt(backend, ids->running, id, origin);
+		farm_configure(farm_pool, backend, farm_backend_config(farm_pool, backend));
 		adopt_description(farm_pool, backend, ids->running);
 	} else {
 		backend->id = backend_ids_allocate(ids);
+		farm_configure(farm_pool, backend, config);
 	}
 	if (origin == FARM_RELOAD && config->sets_admin)
 		backend->record.admin = config->admin;
@@ -446,9 +451,14 @@ bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_bac
 
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend)
 {
+	const struct config_backend *line;
+
 	if (backend->added)
 		return added_backend(backend->added);
-	return farm_backend_is_in_file(pool, backend) ? &pool->config->backends[backend - pool->backends] : NULL;
+	if (!farm_backend_is_in_file(pool, backend))
+		return NULL;
+	line = &pool->config->backends[backend - pool->backends];
+	return address_equal(&line->address, &backend->record.address) ? line : NULL;
 }
 
 /* --- The farm as a file */

@@ -127,12 +127,15 @@ struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool
 bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* The backend's configuration: its line in the file, or the options of the `backend add` that created it; NULL if it
- * has neither. */
+ * has neither. A line with a different address belongs to a different machine, which an operator has replaced. */
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* Changes by operators and by joining servers. Each function returns 0, or -EEXIST, -ENOENT, -EADDRINUSE or -ENOSPC
  * with the reason in `error`. */
 #define FARM_ERROR_SIZE 256
+
+/* Sets the MAC address, the priority, the group and the forwarding of a backend. NULL: the defaults of its pool. */
+void farm_configure(const struct farm_pool *pool, struct farm_backend *backend, const struct config_backend *config);
 
 /* Sets the options of a backend that was added at runtime. Takes ownership of `added`. */
 void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added_config *added);

@@ -102,10 +102,7 @@ static int check_nat(const struct farm *farm, const struct farm_pool *pool, cons
  * differences: the backend counts neither as removed nor as added. */
 static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_backend *backend)
 {
-	const struct config_backend *line =
-		farm_backend_is_in_file(pool, backend) ? farm_backend_config(pool, backend) : NULL;
-
-	if (!line || !address_equal(&line->address, &backend->record.address))
+	if (!farm_backend_config(pool, backend))
 		return OVERRIDE_ADDED;
 	return backend->record.weight == backend->file_weight ? 0 : OVERRIDE_WEIGHT;
 }
@@ -143,16 +140,16 @@ static int add_backend(struct farm *farm, const struct image *running, const cha
 				running->contract.backends);
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
 		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){.id = id,
-			.record.overrides = OVERRIDE_ADDED,
-			.priority = 1,
-			.forward = pool->config->forward,
-			.port = pool->config->port};
+		*backend = (struct farm_backend){.id = id, .record.overrides = OVERRIDE_ADDED};
 		name_copy(backend->record.pool, pool_name);
 		name_copy(backend->record.name, name);
 	}
-	if (!address_equal(&backend->record.address, &wanted->address))
+	if (!address_equal(&backend->record.address, &wanted->address)) {
 		backend->route = (struct route){0};
+		farm_passive_forget(backend);
+	} else if (memcmp(&backend->record.mac, &wanted->mac, sizeof(wanted->mac))) {
+		backend->route = (struct route){0};
+	}
 	backend->record.address = wanted->address;
 	backend->record.weight = wanted->weight;
 	backend->record.admin = ADMIN_READY;
@@ -160,15 +157,21 @@ static int add_backend(struct farm *farm, const struct image *running, const cha
 	added_free(backend->added);
 	backend->added = NULL;
 	backend->record.overrides = overrides_of(pool, backend);
+	farm_configure(pool, backend, wanted);
 	return 0;
 }
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
 {
-	struct config_backend wanted = {.address = *address, .weight = weight};
+	const struct farm_pool *of = farm_find_pool(farm, pool);
+	const struct config_backend *line = of ? config_find_backend(of->config, name) : NULL;
+	struct config_backend wanted = {.address = *address, .priority = 1};
 
+	if (line && address_equal(&line->address, address))
+		wanted = *line;
 	name_copy(wanted.name, name);
+	wanted.weight = weight;
 	return add_backend(farm, running, pool, &wanted, error);
 }
 
@@ -210,7 +213,6 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	pool = farm_find_pool(farm, pool_name);
 	backend = farm_find_backend(pool, wanted->name);
 	backend->record.overrides = OVERRIDE_ADDED;
-	backend->record.mac = wanted->mac;
 	farm_describe(pool, backend, added);
 	return 0;
 }

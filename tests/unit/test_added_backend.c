@@ -201,6 +201,97 @@ Test(added_backend, a_backend_of_the_file_can_be_replaced)
 	cr_expect_gt(ranges_of(world_backend(&world, "px2")->id), 0);
 }
 
+/* --- a backend of the file that is removed and added again */
+
+#define EVERY_KEY                                                                                                      \
+	HEAD SERVICE "pools: [{name: proxies, " AT_ONCE ", backends: [" PX(                                            \
+		1) ",{name: px2, address: 10.0.0.12, "                                                                 \
+		   "mac: '02:00:00:00:00:77', priority: 2, forward: ipip, hints: [two.example.net], "                  \
+		   "ports: 30000-30009, max_calls: 200}], groups: [{name: rack1, backends: [px2]}]}]\n"
+
+/* Removes px2 and adds it again. `options` NULL: `backend add` without options. */
+static void replace_px2(const char *address_text, const struct added_options *options)
+{
+	char error[FARM_ERROR_SIZE] = "";
+	struct faults faults = {0};
+	struct address address;
+	int result;
+
+	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px2", error), 0, "%s", error);
+	world_reconcile(&world, NULL);
+	address_parse(address_text, &address);
+	result = options ? try_and_add(
+				   added_new(world.farm->pools[0].config, "px2", &address, 1, options, &faults), error)
+			 : farm_add_backend(world.farm, world.running, "proxies", "px2", &address, 1, error);
+	cr_assert_eq(result, 0, "%s", error);
+	world_set_routes(&world, ROUTE_READY);
+	world_reconcile(&world, NULL);
+}
+
+static void check_px2(bool as_in_file)
+{
+	const struct farm_backend *backend = world_backend(&world, "px2");
+	const struct backend *entry = &world.running->backends[backend->id];
+
+	cr_expect_eq(entry->next_hop.byte[5], as_in_file ? 0x77 : backend->record.address.word[3] >> 24);
+	cr_expect_eq(entry->forward, as_in_file ? FORWARD_IPIP : FORWARD_DSR);
+	cr_expect_eq(backend->priority, as_in_file ? 2 : 1);
+	cr_expect_eq(backend->group, as_in_file ? 1 : 0);
+	cr_expect_eq(hints_of(backend->id), as_in_file ? 2 : 1, "its address counts");
+	cr_expect_eq(ranges_of(backend->id) > 0, as_in_file);
+	cr_expect_eq(farm_counts_all_calls(world.farm->pools), as_in_file, "max_calls");
+}
+
+/* A restart makes no difference, so that the members of a group remain equal. */
+static void check_px2_and_restart(bool as_in_file)
+{
+	check_px2(as_in_file);
+	world_load(&world, EVERY_KEY, FARM_RESTART);
+	cr_expect_eq(world_reconcile(&world, NULL), 0, "a restart changes nothing");
+	check_px2(as_in_file);
+}
+
+Test(added_backend, a_different_machine_has_no_keys_of_the_line)
+{
+	world_start(&world, EVERY_KEY);
+	check_px2(true);
+	replace_px2("10.0.0.99", NULL);
+	check_px2_and_restart(false);
+	replace_px2("10.0.0.12", NULL);
+	check_px2_and_restart(true);
+	cr_expect_eq(world_backend(&world, "px2")->record.overrides, 0, "as in the file");
+}
+
+Test(added_backend, a_backend_that_is_added_again_as_in_the_file_has_the_keys_of_its_line)
+{
+	static const struct added_options options = {
+		.mac = "02:00:00:00:00:55", .forward = "gue", .priority = 3, .max_calls = 400};
+
+	world_start(&world, EVERY_KEY);
+	replace_px2("10.0.0.12", &options);
+	cr_expect_eq(world_backend(&world, "px2")->priority, 3);
+	cr_expect_eq(world_backend(&world, "px2")->record.mac.byte[5], 0x55);
+	replace_px2("10.0.0.12", NULL);
+	check_px2_and_restart(true);
+}
+
+/* The MAC address of an earlier `backend add` is not used until the real one is known. */
+Test(added_backend, a_backend_that_is_added_again_without_a_mac_waits_for_its_own)
+{
+	static const struct added_options options = {.mac = "02:00:00:00:00:55", .priority = -1};
+	char error[FARM_ERROR_SIZE] = "";
+	struct address address;
+
+	world_start(&world, GROUPED);
+	replace_px2("10.0.0.12", &options);
+	cr_expect_eq(world_backend(&world, "px2")->route.next_hop.byte[5], 0x55);
+	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px2", error), 0);
+	address_parse("10.0.0.12", &address);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px2", &address, 1, error), 0);
+	world_set_routes(&world, ROUTE_PENDING);
+	cr_expect_eq(world_backend(&world, "px2")->route.next_hop.byte[5], 0);
+}
+
 Test(added_backend, a_hint_makes_the_program_read_only_the_parts_that_can_contain_it)
 {
 	static const struct {

@@ -207,6 +207,24 @@ Test(farm_passive, an_operator_takes_it_back)
 	cr_expect_eq(world_backend(&world, "px1")->record.passive_count, 1);
 }
 
+Test(farm_passive, a_different_machine_with_its_name_has_not_failed)
+{
+	char error[FARM_ERROR_SIZE];
+	struct address address;
+
+	start(NAT_POOL(PROBED, ALL3));
+	let_px1_fail();
+	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px1", error), 0);
+	world_reconcile(&world, NULL);
+	address_parse("10.0.0.99", &address);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px1", &address, 1, error), 0);
+	world_set_routes(&world, ROUTE_READY);
+	probes_pass("px1");
+	world_update_states(&world);
+	cr_expect_eq(world_backend(&world, "px1")->record.state, STATE_UP);
+	cr_expect_eq(world_backend(&world, "px1")->record.passive_cause, PASSIVE_NONE);
+}
+
 Test(farm_passive, it_returns_if_no_other_backend_takes_calls)
 {
 	char error[FARM_ERROR_SIZE];
