@@ -169,6 +169,20 @@ static void remove_backends(struct draft *draft)
 
 /* --- Pools */
 
+/* Do calls leave their backends when the slot moves? They can be at its owner and at its previous owner. The kernel
+ * finds them there only while the slot migrates. */
+static bool calls_move(const struct draft *draft, uint32_t id, uint32_t slot)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+	const struct slots *previous = desired->previous_owners[id];
+	uint16_t before[] = {image_slots(running, id)[slot], image_previous_owners(running, id)[slot]};
+	bool migrates =
+		desired->pools[id].migrating && (previous ? previous->ids : image_previous_owners(running, id))[slot];
+
+	return (before[0] && !(migrates && desired->backends[before[0]].alive)) ||
+	       (before[1] && !(migrates && desired->backends[before[1]].alive));
+}
+
 static void count_moves(struct draft *draft, uint32_t id)
 {
 	const struct slots *before = image_owners(draft->running, id), *wanted = draft->desired->wanted[id];
@@ -179,7 +193,10 @@ static void count_moves(struct draft *draft, uint32_t id)
 	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
 	after = after ? after : before; /* NULL: the plan has no new table for the pool */
 	for (uint32_t slot = 0; slot < moves.slots && (before != after || after != wanted); slot++) {
-		moves.moved += before->ids[slot] != after->ids[slot];
+		bool moved = before->ids[slot] != after->ids[slot];
+
+		moves.moved += moved;
+		moves.cut += moved && calls_move(draft, id, slot);
 		moves.waiting += after->ids[slot] != wanted->ids[slot];
 	}
 	plan->moves = reallocate(plan->moves, plan->move_count + 1, sizeof(moves));
@@ -220,6 +237,19 @@ static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t ta
 	return step;
 }
 
+static void describe_moves(struct plan_step *step, const struct plan_moves *moves, bool migrating)
+{
+	char calls[96] = "";
+
+	if (migrating && !moves->cut)
+		snprintf(calls, sizeof(calls), "; calls stay on their backends");
+	else if (migrating && moves->cut < moves->moved)
+		snprintf(calls, sizeof(calls), "; calls stay on their backends in %u of these slots, not in %u",
+			moves->moved - moves->cut, moves->cut);
+	plan_describe(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
+		100.0 * moves->moved / moves->slots, calls);
+}
+
 /* The pool's `migrating` flag is set before a slot moves, and cleared after the last one has moved. */
 static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 {
@@ -236,8 +266,7 @@ static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 	}
 	if (draft->desired->tables[after->table]) {
 		step = pool_step(draft, id, after->table, before->migrating || after->migrating);
-		plan_describe(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
-			100.0 * moves->moved / moves->slots, after->migrating ? "; calls stay on their backends" : "");
+		describe_moves(step, moves, after->migrating);
 	}
 	if (before->migrating && !after->migrating)
 		plan_describe(step = pool_step(draft, id, after->table, false), "pool %s: migration done", moves->name);

@@ -51,6 +51,7 @@ struct plan_moves {
 	uint32_t pool;
 	char name[NAME_SIZE];
 	uint32_t moved;   /* slots that this plan moves */
+	uint32_t cut;     /* those of `moved` whose calls do not stay on their backends */
 	uint32_t waiting; /* slots that will move after the recording phase */
 	uint32_t slots;
 };

@@ -89,6 +89,94 @@ static bool says(const struct plan *plan, const char *text)
 	return false;
 }
 
+/* Computes and applies one plan. Returns its text about moved slots, from "slots move" on; "" if it has none. */
+static const char *moves_text(void)
+{
+	static char text[128];
+	struct image *desired;
+	struct plan *plan;
+
+	world_update_states(&world);
+	desired = desired_image(world.desired, world.farm, world.running, world.now);
+	plan = plan_new(world.running, desired);
+	*text = 0;
+	for (size_t i = 0; i < plan->count; i++) {
+		const char *found = plan->steps[i].text ? strstr(plan->steps[i].text, "slots move (") : NULL;
+
+		if (found)
+			snprintf(text, sizeof(text), "%s", strchr(found, ')'));
+	}
+	plan_free(plan);
+	image_free(desired);
+	world_reconcile(&world, NULL);
+	return text;
+}
+
+static const char *admin_text(const char *name, enum admin_state admin)
+{
+	char error[FARM_ERROR_SIZE];
+
+	cr_assert_eq(farm_set_admin(world.farm, "proxies", name, admin, error), 0);
+	return moves_text();
+}
+
+static const char *reload_text(const char *text)
+{
+	world_load(&world, text, FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	return moves_text();
+}
+
+#define STAY                                                                                                           \
+	")"                                                                                                            \
+	"; calls stay on their backends"
+
+Test(plan, calls_do_not_stay_on_a_backend_that_ends_while_another_one_drains)
+{
+	world_start(&world, FARM3);
+	cr_expect_str_eq(admin_text("px2", ADMIN_DRAIN), STAY);
+	cr_expect(world.running->pools[0].migrating);
+	cr_expect_str_eq(admin_text("px1", ADMIN_MAINT), ")", "px1 has taken calls in slots of px2");
+	cr_expect(world.running->pools[0].migrating, "px2 still has calls");
+	cr_expect_str_eq(admin_text("px3", ADMIN_MAINT), ")", "the last one that was ready");
+	cr_expect(world.running->pools[0].migrating);
+	cr_expect_str_eq(admin_text("px2", ADMIN_READY), STAY, "px2 still has its calls");
+}
+
+Test(plan, calls_do_not_stay_on_a_backend_without_a_line_while_another_one_drains)
+{
+	world_start(&world, FARM3);
+	cr_expect_str_eq(admin_text("px2", ADMIN_DRAIN), STAY);
+	cr_expect_str_eq(reload_text(HEAD SERVICE POOL(PX(2) "," PX(3))), ")");
+	cr_expect(world.running->pools[0].migrating);
+}
+
+Test(plan, calls_do_not_stay_on_a_backend_that_dies_while_another_one_drains)
+{
+	world_start(&world, FARM3);
+	cr_expect_str_eq(admin_text("px2", ADMIN_DRAIN), STAY);
+	farm_set_route(world_backend(&world, "px1"), &(struct route){.state = ROUTE_FAILED, .ifindex = 2});
+	cr_expect_str_eq(moves_text(), "", "the other neighbours may have failed, too");
+	world_backend(&world, "px2")->neighbour.answered = world.now;
+	world_backend(&world, "px3")->neighbour.answered = world.now;
+	cr_expect_str_eq(moves_text(), ")");
+	cr_expect_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0);
+	cr_expect(world.running->pools[0].migrating);
+}
+
+Test(plan, a_text_has_both_numbers_if_the_calls_of_some_slots_stay)
+{
+	unsigned int staying, cut, own;
+
+	world_start(&world, FARM3);
+	own = world_slots_of(&world, world_backend(&world, "px1")->id);
+	cr_assert_eq(sscanf(reload_text(HEAD SERVICE POOL(PX(2) "," PX(3) "," PX(4))),
+			     STAY " in %u of these slots, not in %u", &staying, &cut),
+		2);
+	cr_expect_eq(cut, own, "%u %u", cut, own);
+	cr_expect_gt(staying, 0);
+}
+
 #define MOVED_PX1 "{name: px1, address: 10.0.0.19}"
 
 /* Returns the plan for a reload from FARM3 to this file. Routes and health of new backends are not known yet. */
