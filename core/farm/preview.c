@@ -63,6 +63,34 @@ static void describe_kept_admin_states(const struct farm *farm, struct messages 
 		}
 }
 
+/* The line of the backend in the previous file, if the backend is leaving and now has no configuration; NULL: none. */
+static const struct config_backend *deleted_line(
+	const struct config *before, const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct config_pool *old = config_find_pool(before, pool->config->name);
+
+	if (!old || !(backend->record.overrides & OVERRIDE_LEAVING) || farm_backend_config(pool, backend))
+		return NULL;
+	return config_find_backend(old, backend->record.name);
+}
+
+/* A leaving backend keeps its calls without its line, except those that find it by the hints or ports of the line. */
+static void find_deleted_names(const struct config *before, const struct farm *farm, struct messages *disruptions)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			const struct config_backend *line = deleted_line(before, &farm->pools[i], backend);
+
+			if (line && (line->hint_count || line->ports.first))
+				messages_add(disruptions,
+					"backend %s/%s: it is leaving, and its calls may use the `hints:` or `ports:` "
+					"of its "
+					"line: delete the line after the backend has been removed",
+					backend->record.pool, backend->record.name);
+		}
+}
+
 void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now)
 {
@@ -71,6 +99,8 @@ void preview(struct effects *effects, const struct desired *desired, const struc
 	struct plan *plan;
 
 	config_diff(before, farm->config, &effects->steps, &effects->disruptions);
+	if (before != farm->config)
+		find_deleted_names(before, farm, &effects->disruptions);
 	assume_backends(farm, running, now, &assumed);
 	image = desired_preview(desired, farm, running, now.ms);
 	plan = plan_new(running, image);

@@ -322,6 +322,40 @@ Test(preview, service_changes_that_move_calls_are_disruptions)
 	}
 }
 
+/* The names and ports of a leaving backend end with its line. After its removal, the line can be deleted. */
+Test(preview, the_line_of_a_leaving_backend_with_names_or_ports_stays_until_its_removal)
+{
+	static const struct {
+		const char *keys;
+		size_t disruptions;
+	} rows[] = {{"hints: [three.example.net]", 1}, {"ports: 30000-30009", 1}, {"forward: ipip", 0}};
+	const char *without = HEAD SERVICE POOL(PX(1));
+	char error[FARM_ERROR_SIZE], with[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct effects effects = {0};
+
+		snprintf(with, sizeof(with), HEAD SERVICE POOL(PX(1) ",{name: px3, address: 10.0.0.13, %s}"),
+			rows[i].keys);
+		world_start(&world, with);
+		farm_remove_when_drained(world.farm, "proxies", "px3", error);
+		world_reconcile(&world, NULL);
+		preview_file(with, &effects);
+		cr_expect_eq(effects.disruptions.count, 0, "%s: the line is still there", rows[i].keys);
+		effects_free(&effects);
+		preview_file(without, &effects);
+		cr_expect_eq(effects.disruptions.count, rows[i].disruptions, "%s", rows[i].keys);
+		effects_free(&effects);
+		farm_remove_backend(world.farm, "proxies", "px3", error);
+		world_reconcile(&world, NULL);
+		preview_file(without, &effects);
+		cr_expect_eq(effects.disruptions.count, 0, "%s: it has been removed", rows[i].keys);
+		effects_free(&effects);
+		world_end(&world);
+		world_setup(&world);
+	}
+}
+
 /* A plan reports every change of a backend, not only the first one. */
 Test(preview, all_changes_of_a_backend_are_reported)
 {
