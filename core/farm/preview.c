@@ -9,6 +9,7 @@ void effects_free(struct effects *effects)
 {
 	messages_free(&effects->steps);
 	messages_free(&effects->disruptions);
+	messages_free(&effects->warnings);
 	free(effects->moves);
 	*effects = (struct effects){0};
 }
@@ -91,6 +92,22 @@ static void find_deleted_names(const struct config *before, const struct farm *f
 		}
 }
 
+void preview_warn(const struct farm_pool *pool, struct messages *warnings)
+{
+	if (!farm_pool_takes_new_calls(pool))
+		messages_add(warnings, "pool %s: no healthy backend accepts new calls; the balancer %s",
+			pool->config->name,
+			pool->fail_open ? "sends them to backends that fail their probes (FAIL OPEN)"
+					: "cannot forward them");
+}
+
+static void describe_file(const struct farm *farm, struct effects *effects)
+{
+	describe_kept_admin_states(farm, &effects->steps);
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		preview_warn(&farm->pools[i], &effects->warnings);
+}
+
 void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now)
 {
@@ -107,7 +124,7 @@ void preview(struct effects *effects, const struct desired *desired, const struc
 	take_plan(effects, plan);
 	messages_take(&effects->steps, &assumed);
 	if (before != farm->config)
-		describe_kept_admin_states(farm, &effects->steps);
+		describe_file(farm, effects);
 	plan_free(plan);
 	image_free(image);
 }

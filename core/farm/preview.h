@@ -11,6 +11,7 @@
 struct effects {
 	struct messages steps;
 	struct messages disruptions; /* changes that would move live calls to other servers: a reload refuses them */
+	struct messages warnings;    /* only of a new file: preview_warn() */
 	struct plan_moves *moves;
 	size_t move_count;
 };
@@ -26,5 +27,8 @@ struct preview_now {
  * unknown state as reachable and up, and updates the states of all backends. */
 void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now);
+
+/* Adds a warning if no healthy backend of the pool accepts new calls. */
+void preview_warn(const struct farm_pool *pool, struct messages *warnings);
 
 void effects_free(struct effects *effects);

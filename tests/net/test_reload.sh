@@ -108,6 +108,14 @@ lab_ctl backend ready proxies px3 > /dev/null
 lab_ctl reload > /dev/null
 lab_ctl pool finish proxies > /dev/null
 
+EMPTY_WARNING='^warning: .*pool others: no healthy backend accepts new calls; the balancer cannot forward them$'
+unlike "plan has no warning while each pool has a server" "$(lab_ctl plan "$LAB_CONFIG")" "^warning:"
+write_file '/name: others/s/\[.*\]/[]/'
+like "plan warns of a pool that becomes empty" "$(lab_ctl plan "$LAB_CONFIG")" "$EMPTY_WARNING"
+like "... reload, too" "$(lab_ctl reload)" "$EMPTY_WARNING"
+write_file
+lab_ctl reload > /dev/null
+
 # --- drain and maint
 
 lab_ctl backend drain proxies px2 > /dev/null

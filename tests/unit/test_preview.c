@@ -356,6 +356,20 @@ Test(preview, the_line_of_a_leaving_backend_with_names_or_ports_stays_until_its_
 	}
 }
 
+Test(preview, a_file_that_empties_a_pool_has_a_warning)
+{
+	struct effects effects = {0};
+
+	world_start(&world, FARM3);
+	preview_file(HEAD SERVICE POOL(PX(4)), &effects);
+	cr_expect_eq(effects.warnings.count, 0);
+	effects_free(&effects);
+	preview_file(HEAD SERVICE POOL(""), &effects);
+	cr_expect(is_in(&effects.warnings,
+		"pool proxies: no healthy backend accepts new calls; the balancer cannot forward them"));
+	effects_free(&effects);
+}
+
 /* A plan reports every change of a backend, not only the first one. */
 Test(preview, all_changes_of_a_backend_are_reported)
 {

@@ -23,13 +23,19 @@
 
 typedef json_t *command_function(struct daemon *daemon, const struct request *request);
 
+static void append_lines(json_t *array, const char *start, const struct messages *lines)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		json_array_append_new(array, json_sprintf("%s%s", start, lines->list[i]));
+}
+
 static json_t *effects_json(const struct effects *effects)
 {
-	json_t *steps = json_array(), *pools = json_array();
+	json_t *steps = json_array(), *pools = json_array(), *warnings = json_array();
 	uint64_t moved = 0, slots = 0;
 
-	for (size_t i = 0; i < effects->steps.count; i++)
-		json_array_append_new(steps, json_string(effects->steps.list[i]));
+	append_lines(steps, "", &effects->steps);
+	append_lines(warnings, "", &effects->warnings);
 	for (size_t i = 0; i < effects->move_count; i++) {
 		const struct plan_moves *moves = &effects->moves[i];
 
@@ -40,18 +46,8 @@ static json_t *effects_json(const struct effects *effects)
 		moved += moves->moved + moves->waiting;
 		slots += moves->slots;
 	}
-	return json_pack("{s:o, s:o, s:f}", "steps", steps, "pools", pools, "moved_percent",
-		slots ? 100.0 * moved / slots : 0.0);
-}
-
-static json_t *warnings_json(const struct farm_pool *pool)
-{
-	if (!pool || farm_pool_takes_new_calls(pool))
-		return json_array();
-	return json_pack("[o]",
-		json_sprintf("pool %s: no healthy backend accepts new calls; the balancer %s", pool->config->name,
-			pool->fail_open ? "sends them to backends that fail their probes (FAIL OPEN)"
-					: "cannot forward them"));
+	return json_pack("{s:o, s:o, s:f, s:o}", "steps", steps, "pools", pools, "moved_percent",
+		slots ? 100.0 * moved / slots : 0.0, "warnings", warnings);
 }
 
 /* Reconciles after a change to the farm, and returns the reply with the effects. `pool` is the pool in which a
@@ -66,9 +62,9 @@ static json_t *reconcile(struct daemon *daemon, const char *pool)
 	if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
+		if (pool)
+			preview_warn(farm_find_pool(daemon->farm, pool), &effects.warnings);
 		result = effects_json(&effects);
-		json_object_set_new(
-			result, "warnings", warnings_json(pool ? farm_find_pool(daemon->farm, pool) : NULL));
 		reply = protocol_ok(result);
 	}
 	effects_free(&effects);
@@ -195,17 +191,13 @@ static json_t *run_plan(struct daemon *daemon, const struct request *request)
 {
 	struct effects effects = {0};
 	struct faults faults = {0};
-	json_t *reply, *result, *warnings;
+	json_t *reply, *result;
 
 	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &effects)) {
 		reply = protocol_error(&faults, "%s has faults", request->path ? request->path : "the file");
 	} else {
 		result = effects_json(&effects);
-		warnings = json_array();
-		for (size_t i = 0; i < effects.disruptions.count; i++)
-			json_array_append_new(
-				warnings, json_sprintf("a reload will refuse this: %s", effects.disruptions.list[i]));
-		json_object_set_new(result, "warnings", warnings);
+		append_lines(json_object_get(result, "warnings"), "a reload will refuse this: ", &effects.disruptions);
 		reply = protocol_ok(result);
 	}
 	effects_free(&effects);
@@ -249,7 +241,6 @@ static json_t *run_reload(struct daemon *daemon, const struct request *request)
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
 		reply = protocol_ok(effects_json(&effects));
-		json_object_set_new(json_object_get(reply, "result"), "warnings", json_array());
 	}
 	effects_free(&effects);
 	faults_free(&faults);
