@@ -141,12 +141,15 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 				.help = "remove the backend only after its calls have ended"},
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
 				IN_REQUEST(wait),
-				.help = "with --drain: return when the backend is removed, or fail after this time"},
+				.help = "with --drain: return when the backend is removed; fail after this time, or "
+					"when the removal is cancelled"},
 			FORCE_ALONE}},
 	[COMMAND_BACKEND_DRAIN] = {"backend drain", "send no new calls to a backend; its established calls stay",
 		{POOL, BACKEND,
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
-				IN_REQUEST(wait), .help = "return when its calls have ended, or fail after this time"},
+				IN_REQUEST(wait),
+				.help = "return when its calls have ended; fail after this time, or when the drain is "
+					"cancelled"},
 			FORCE_ALONE}},
 	[COMMAND_BACKEND_READY] = {"backend ready",
 		"send new calls to a backend again; this also cancels a pending removal", {POOL, BACKEND, FORCE_ALONE}},

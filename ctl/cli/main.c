@@ -92,9 +92,43 @@ static enum status check(struct output *output, const struct arguments *argument
 	return STATUS_DONE;
 }
 
+static enum status wait_if_asked(
+	struct output *output, struct client *client, enum command command, const json_t *values)
+{
+	bool removed = command == COMMAND_BACKEND_REMOVE, done;
+	json_t *seconds = json_object_get(values, "wait");
+	const char *pool = json_string_value(json_object_get(values, "pool"));
+	const char *backend = json_string_value(json_object_get(values, "backend"));
+
+	if (!seconds)
+		return STATUS_DONE;
+	if (command == COMMAND_AWAY)
+		return wait_until_quiet(output, client, json_integer_value(seconds)) ? STATUS_DONE : STATUS_FAILED;
+	done = wait_until_empty(output, client, pool, backend, removed, json_integer_value(seconds));
+	return done ? STATUS_DONE : STATUS_FAILED;
+}
+
+/* Prints the result of a command, and waits if it has the option --wait. With --json, standard output has one document:
+ * the result, or the error of the wait. */
+static enum status show(
+	struct output *output, struct client *client, enum command command, const json_t *values, const json_t *result)
+{
+	enum status status;
+
+	if (!output->json) {
+		output_result(output, command, result);
+		fflush(stdout);
+	}
+	status = wait_if_asked(output, client, command, values);
+	if (output->json && status == STATUS_DONE)
+		output_result(output, command, result);
+	return status;
+}
+
 static enum status ask(struct output *output, struct client *client, enum command command, const json_t *request)
 {
-	const char *path = json_string_value(json_object_get(json_object_get(request, "arguments"), "path"));
+	const json_t *values = json_object_get(request, "arguments");
+	const char *path = json_string_value(json_object_get(values, "path"));
 	enum status status = STATUS_FAILED;
 	struct reply reply;
 
@@ -103,9 +137,10 @@ static enum status ask(struct output *output, struct client *client, enum comman
 	} else if (!reply.result) {
 		output_refusal(output, &reply, path ? path : reply.path);
 	} else {
-		output_result(output, command, reply.result);
+		status = show(output, client, command, values, reply.result);
 		/* The exit status must show a monitoring system that the daemon is not running. */
-		status = command == COMMAND_STATUS && client->from_maps ? STATUS_FAILED : STATUS_DONE;
+		if (command == COMMAND_STATUS && client->from_maps)
+			status = STATUS_FAILED;
 	}
 	protocol_reply_free(&reply);
 	return status;
@@ -137,23 +172,6 @@ static enum status run_lookup(struct output *output, struct client *client, cons
 	if (status == STATUS_DONE && !lookup_run(output, client, arguments->values))
 		status = STATUS_FAILED;
 	return status;
-}
-
-static enum status wait_if_asked(
-	struct output *output, struct client *client, enum command command, const json_t *values)
-{
-	bool removed = command == COMMAND_BACKEND_REMOVE, done;
-	json_t *seconds = json_object_get(values, "wait");
-	const char *pool = json_string_value(json_object_get(values, "pool"));
-	const char *backend = json_string_value(json_object_get(values, "backend"));
-
-	if (!seconds)
-		return STATUS_DONE;
-	fflush(stdout);
-	if (command == COMMAND_AWAY)
-		return wait_until_quiet(output, client, json_integer_value(seconds)) ? STATUS_DONE : STATUS_FAILED;
-	done = wait_until_empty(output, client, pool, backend, removed, json_integer_value(seconds));
-	return done ? STATUS_DONE : STATUS_FAILED;
 }
 
 /* Does the command have the option --watch? */
@@ -236,7 +254,7 @@ static enum status run(struct output *output, struct client *client, const struc
 	else if (status == STATUS_DONE)
 		status = ask(output, client, arguments->command, request);
 	json_decref(request);
-	return status == STATUS_DONE ? wait_if_asked(output, client, arguments->command, arguments->values) : status;
+	return status;
 }
 
 int main(int argc, char **argv)

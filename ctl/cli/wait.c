@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See wait.h. */
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,20 +15,72 @@ static time_t now_seconds(void)
 	return now.tv_sec;
 }
 
-/* Finds the backend in the reply; NULL if it is missing. The reply owns the result. */
-static json_t *find(const struct reply *reply, const char *backend)
+/* What one reply says about the backend. */
+struct watched {
+	bool is_missing, is_empty;
+	char admin[16];
+	long long calls, connections, slots;
+};
+
+static void note_line(const json_t *line, struct watched *watched)
 {
-	json_t *item;
+	const char *admin = json_string_value(json_object_get(line, "admin"));
+
+	*watched = (struct watched){.is_missing = !line,
+		.is_empty = json_is_true(json_object_get(line, "empty")),
+		.calls = json_integer_value(json_object_get(line, "tracked_calls")),
+		.connections = json_integer_value(json_object_get(line, "connections")),
+		.slots = json_integer_value(json_object_get(line, "slots"))};
+	snprintf(watched->admin, sizeof(watched->admin), "%s", admin ? admin : "");
+}
+
+/* Asks for the backends of the pool, and finds this one. Returns false if there is no list; client->error says why. */
+static bool watch(struct client *client, const json_t *request, const char *backend, struct watched *watched)
+{
+	struct reply reply = {0};
+	json_t *item, *line = NULL;
+	bool answered = client_ask(client, request, &reply) == 0;
 	size_t i;
 
-	json_array_foreach(reply->result, i, item)
+	json_array_foreach(reply.result, i, item)
 	{
 		const char *name = json_string_value(json_object_get(item, "name"));
 
 		if (name && !strcmp(name, backend))
-			return item;
+			line = item;
 	}
-	return NULL;
+	note_line(line, watched);
+	if (answered && !reply.result)
+		snprintf(client->error, sizeof(client->error), "%s", reply.error);
+	answered = answered && reply.result;
+	protocol_reply_free(&reply);
+	return answered;
+}
+
+enum progress {
+	WAITING,
+	ENDED,
+	CANCELLED,
+	REMOVED, /* without a proof that the calls had ended */
+};
+
+static bool is_admin(const struct watched *watched, const char *admin)
+{
+	return !strcmp(watched->admin, admin);
+}
+
+/* Compares two successive replies. A different operator may have turned the drain into a removal: the backend then
+ * disappears when it has no more calls, perhaps before it counts as empty. */
+static enum progress judge(const struct watched *now, const struct watched *before, bool removed)
+{
+	if (now->is_missing)
+		return removed || (is_admin(before, "leaving") && !before->calls && !before->slots) ? ENDED : REMOVED;
+	if (now->is_empty && !removed)
+		return ENDED;
+	/* `maint` does not cancel a removal. */
+	if (is_admin(now, "leaving") || is_admin(now, removed ? "maint" : "drain"))
+		return WAITING;
+	return CANCELLED;
 }
 
 bool wait_until_empty(struct output *output, struct client *client, const char *pool, const char *backend, bool removed,
@@ -35,31 +88,32 @@ bool wait_until_empty(struct output *output, struct client *client, const char *
 {
 	json_t *request = protocol_request(COMMAND_BACKEND_LIST, json_pack("{s:s}", "pool", pool));
 	time_t end = now_seconds() + seconds;
-	bool empty = false, failed = false;
-	long long calls = 0, connections = 0;
+	enum progress progress = WAITING;
+	struct watched now = {0};
+	bool answered = true;
 
-	while (!empty && !failed && now_seconds() < end) {
-		struct reply reply = {0};
-		json_t *line;
+	while (answered && progress == WAITING && now_seconds() < end) {
+		struct watched before = now;
 
 		sleep(1);
-		failed = client_ask(client, request, &reply) < 0;
-		line = failed ? NULL : find(&reply, backend);
-		empty = !failed && (!line || (!removed && json_is_true(json_object_get(line, "empty"))));
-		calls = json_integer_value(json_object_get(line, "tracked_calls"));
-		connections = json_integer_value(json_object_get(line, "connections"));
-		protocol_reply_free(&reply);
+		answered = watch(client, request, backend, &now);
+		progress = answered ? judge(&now, &before, removed) : WAITING;
 	}
 	json_decref(request);
-	if (failed)
+	if (!answered)
 		output_error(output, "%s", client->error);
-	else if (!empty)
+	else if (progress == WAITING)
 		output_error(output, "backend %s/%s is not %s after %lld s: about %lld calls remain", pool, backend,
-			removed ? "removed" : "empty", seconds, calls);
-	else if (connections)
+			removed ? "removed" : "empty", seconds, now.calls);
+	else if (progress == CANCELLED)
+		output_error(output, "the %s was cancelled: %s/%s is %s", removed ? "removal" : "drain", pool, backend,
+			now.admin);
+	else if (progress == REMOVED)
+		output_error(output, "%s/%s was removed before its calls had ended", pool, backend);
+	else if (now.connections)
 		output_warning("backend %s/%s still has %lld connections; the calls over TCP and TLS are not counted",
-			pool, backend, connections);
-	return empty;
+			pool, backend, now.connections);
+	return answered && progress == ENDED;
 }
 
 #define QUIET_SECONDS 2

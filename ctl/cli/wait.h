@@ -6,7 +6,8 @@
 #include "output.h"
 
 /* Polls sipxdpd every second until a draining backend has no calls or, with `removed`, has been removed. Prints an
- * error and returns false after `seconds`, or if sipxdpd does not respond. */
+ * error and returns false after `seconds`, if the drain or the removal is cancelled, if a backend is removed before it
+ * is empty and without `removed`, or if sipxdpd does not respond. */
 bool wait_until_empty(struct output *output, struct client *client, const char *pool, const char *backend, bool removed,
 	long long seconds);
 

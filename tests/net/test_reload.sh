@@ -177,12 +177,35 @@ lab_ctl reload > /dev/null
 lab_in px3 sipxdp-loader detach --program decap > /dev/null
 is "... also after the tunnel is removed" "$(kept)" "0 0"
 
+# --- --wait, while a different operator ends the drain
+
+admin_is() { [ "$(backend px2 .admin)" = "$1" ]; }
+
+# ended_by ERROR ADMIN COMMAND CHANGE: the command waits; the change of a different operator ends it with this error.
+ended_by() {
+	local error=$1 admin=$2 command=$3 change=$4 status=0
+	# shellcheck disable=SC2086
+	lab_start operator balancer sipxdp-ctl --json $command --wait 600
+	wait_for 10 admin_is "$admin"
+	# shellcheck disable=SC2086
+	lab_ctl $change > /dev/null
+	lab_wait operator 10 || status=$?
+	is "$command --wait fails at once after $change" "$status" 1
+	is "... its output is one document, with the reason" "$(jq -c .error "$LAB_DIR/operator.log")" "\"$error\""
+	rm "$LAB_DIR/operator.log"
+}
+ended_by "the drain was cancelled: proxies/px2 is ready" drain "backend drain proxies px2" "backend ready proxies px2"
+ended_by "the removal was cancelled: proxies/px2 is ready" leaving "backend remove proxies px2 --drain" "backend ready proxies px2"
+ended_by "the drain was cancelled: proxies/px2 is maint" drain "backend drain proxies px2" "backend maint proxies px2"
+ended_by "proxies/px2 was removed before its calls had ended" drain "backend drain proxies px2" "backend remove proxies px2"
+
 # --- remove --drain --wait
 
 write_file 's/record_time: 10m/record_time: 0s/' 's/drain_timeout: 1h/drain_timeout: 1s/'
 lab_ctl reload > /dev/null
 lab_ctl pool finish proxies > /dev/null
-check "remove --drain --wait returns" lab_ctl backend remove proxies px3 --drain --wait 60
+removed=$(lab_ctl --json backend remove proxies px3 --drain --wait 60)
+is "remove --drain --wait returns, with one document" "$(jq -r '.steps[0]' <<< "$removed")" "backend proxies/px3: leaving; it is removed when its calls have ended"
 is "... after the backend is removed" "$(backend px3 .name)" ""
 like "--wait without --drain is refused" "$(lab_ctl backend remove proxies px2 --wait 5 2>&1 || true)" "--wait needs --drain"
 is "... nothing is removed" "$(backend px2 .name)" px2
