@@ -124,6 +124,24 @@ const struct block *blocks_match(const struct blocks *blocks, const struct addre
 	return found ? found : longest(blocks, address, "");
 }
 
+static bool overlap(const struct prefix_key *a, const struct prefix_key *b)
+{
+	return a->bits <= b->bits ? prefix_contains(a, &b->address) : prefix_contains(b, &a->address);
+}
+
+const struct block *blocks_trusting(const struct blocks *blocks, const struct prefix_key *prefix, const char *service)
+{
+	for (size_t i = 0; i < blocks->count; i++) {
+		const struct block *block = blocks->list[i];
+		bool shares_service =
+			!*service || !*block->value.service || !strncmp(block->value.service, service, NAME_SIZE);
+
+		if (block->value.list == GUARD_LIST_TRUSTED && shares_service && overlap(&block->prefix, prefix))
+			return block;
+	}
+	return NULL;
+}
+
 /* --- changes */
 
 static uint64_t end_of(const struct block *block)

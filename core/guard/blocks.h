@@ -35,6 +35,10 @@ const struct block *blocks_find(const struct blocks *blocks, const struct prefix
  * service; if there is none, among the entries for all services. NULL if there is none. */
 const struct block *blocks_match(const struct blocks *blocks, const struct address *address, const char *service);
 
+/* A trust entry that overlaps this prefix (one of them contains the other) and applies to this service ("": to any
+ * service). NULL if there is none. */
+const struct block *blocks_trusting(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
+
 /* Adds an entry, or replaces the entry with the same prefix and service. A server may replace only its own entries, and
  * entries of other servers that end earlier. 0, or the reason in `error`: -EPERM if the server may not replace the
  * entry, -ENOSPC if there are GUARD_BLOCKS entries already. */

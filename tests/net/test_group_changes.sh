@@ -90,6 +90,14 @@ check "a second one" group_ctl lb2 guard block 198.51.100.7
 check "all have both" group_all has_blocks "198.51.100.7 203.0.113.0/24"
 check "one is unblocked" group_ctl lb3 guard unblock 198.51.100.7
 check "by all" group_all has_blocks "203.0.113.0/24"
+check "a trusted prefix" group_ctl lb1 guard trust 198.51.100.0/24
+check "a different member refuses to block a part of it" refused lb2 \
+	"cannot block 198.51.100.7: 198.51.100.0/24 is trusted by operator root" guard block 198.51.100.7
+check "no member blocks it" group_all has_blocks "198.51.100.0/24 203.0.113.0/24"
+check "with --force" group_ctl lb2 guard block 198.51.100.7 --force
+check "all members block it" group_all has_blocks "198.51.100.0/24 198.51.100.7 203.0.113.0/24"
+check "it is unblocked" group_ctl lb3 guard unblock 198.51.100.7
+check "the trusted prefix, too" group_ctl lb1 guard unblock 198.51.100.0/24
 
 group_ctl lb1 backend maint proxies px3 > "$LAB_DIR/first" &
 first=$!

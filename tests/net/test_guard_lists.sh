@@ -160,6 +160,24 @@ check "... but --force permits a trusted source" lab_ctl guard block $TRUSTED --
 check "... which is then dropped" drops $TRUSTED
 like "the audit log has the block" "$(grep event=audit "$LAB_DIR/sipxdpd.log")" "guard block $TRUSTED --force"
 
+# refuses_trusted PREFIX: guard block names the trusted prefix and its operator.
+refuses_trusted() {
+	like "guard block $1 is refused within or around a trusted prefix" "$(lab_ctl guard block "$1" --for 1h 2>&1)" \
+		"cannot block $1: 5\.5\.5\.0/24 is trusted by operator root \(--force"
+}
+check "an operator trusts a prefix" lab_ctl guard trust 5.5.5.0/24 --for 1h
+refuses_trusted 5.5.5.0/24
+refuses_trusted 5.5.5.5
+refuses_trusted 5.5.0.0/16
+entry_5() { lab_ctl --json guard list | jq -r '[.blocks[] | select(.prefix | startswith("5.")) | .prefix, .state] | join(" ")'; }
+is "... the trust entry stays, and is the only one" "$(entry_5)" "5.5.5.0/24 trusted"
+check "... --force blocks it" lab_ctl guard block 5.5.5.0/24 --force
+is "... instead of the trust entry" "$(entry_5)" "5.5.5.0/24 blocked"
+check "... trust replaces the block" lab_ctl guard trust 5.5.5.0/24
+check "a server may block a source of such a prefix" ban block 5.5.5.5 10m
+like "... but not replace the entry" "$(ban block 5.5.5.0/24 10m 2>&1)" "5.5.5.0/24 is trusted by operator root"
+check "... it ends its block" ban unblock 5.5.5.5
+
 check "a server blocks a source" ban block $OTHER 10m "wrong passwords"
 check "... which is then dropped" drops $OTHER
 is "... guard list has its name and reason" \

@@ -129,6 +129,46 @@ Test(guard_blocks, a_server_does_not_turn_trust_into_a_block)
 	blocks_free(blocks);
 }
 
+Test(guard_blocks, a_block_overlaps_a_trust_entry)
+{
+	static const struct {
+		const char *prefix, *service, *who; /* NULL: no overlap */
+	} rows[] = {
+		{"5.5.5.0/24", "", "net"},
+		{"5.5.5.5", "", "net"},
+		{"5.5.0.0/16", "", "net"},
+		{"0.0.0.0/0", "", "net"},
+		{"5.5.5.5", "sip", "net"},
+		{"5.5.6.0/24", "", NULL},
+		{"7.7.7.7", "", NULL},
+		{"9.9.9.9", "trunk", "trunk"},
+		{"9.9.9.9", "", "trunk"},
+		{"9.9.9.9", "sip", NULL},
+		{"2001:db8::/32", "", "six"},
+		{"2001:db9::/32", "", NULL},
+	};
+	static const char *const trusted[][3] = {
+		{"5.5.5.0/24", "", "net"}, {"9.9.9.0/24", "trunk", "trunk"}, {"2001:db8:1::/48", "", "six"}};
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE];
+
+	for (size_t i = 0; i < sizeof(trusted) / sizeof(*trusted); i++) {
+		struct block trust = entry(trusted[i][0], trusted[i][1], OPERATOR, trusted[i][2], 0);
+
+		trust.value.list = GUARD_LIST_TRUSTED;
+		cr_assert_eq(blocks_put(blocks, &trust, error), 0);
+	}
+	put(blocks, "7.7.0.0/16", "", OPERATOR, "blocked", 0, error);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct block block = entry(rows[i].prefix, rows[i].service, OPERATOR, "root", 0);
+		const struct block *found = blocks_trusting(blocks, &block.prefix, rows[i].service);
+
+		cr_expect_str_eq(found ? found->value.who : "none", rows[i].who ? rows[i].who : "none", "%s %s",
+			rows[i].prefix, rows[i].service);
+	}
+	blocks_free(blocks);
+}
+
 Test(guard_blocks, the_longest_prefix_of_the_service_applies)
 {
 	static const struct {

@@ -316,12 +316,30 @@ static int check_harm(const struct daemon *daemon, const struct prefix_key *pref
 	return result ? result : check_own(prefix, error);
 }
 
+/* For servers, only blocks_put() protects the trust entries: it refuses to replace those of others. */
+static int check_trusted(const struct daemon *daemon, const struct block *block, char error[BLOCKS_ERROR_SIZE])
+{
+	const bool by_server = block->value.by_server;
+	const struct block *trusting;
+	char text[PREFIX_TEXT_SIZE];
+	const char *list = guard_lists_trusting(daemon, &block->prefix, text);
+
+	if (list)
+		return refuse(-EPERM, error, "%s is on list %s, which is trusted%s", text, list,
+			by_server ? "" : " (--force blocks it nevertheless)");
+	trusting =
+		by_server ? NULL : blocks_trusting(daemon->guard_blocks->entries, &block->prefix, block->value.service);
+	if (trusting)
+		return refuse(-EPERM, error, "%s is trusted by %s %.63s (--force blocks it nevertheless)",
+			prefix_format(&trusting->prefix, text), trusting->value.by_server ? "server" : "operator",
+			trusting->value.who);
+	return 0;
+}
+
 static int check(const struct daemon *daemon, const struct block *block, bool force, char error[BLOCKS_ERROR_SIZE])
 {
 	const struct prefix_key *prefix = &block->prefix;
 	bool blocks = block->value.list == GUARD_LIST_BLOCKED;
-	char text[PREFIX_TEXT_SIZE];
-	const char *list;
 
 	if (!force && is_short(prefix))
 		return refuse(-EPERM, error, "it is shorter than /%d%s",
@@ -331,11 +349,7 @@ static int check(const struct daemon *daemon, const struct block *block, bool fo
 		return 0;
 	if (!contains_all(prefix) && check_harm(daemon, prefix, error))
 		return -EPERM;
-	list = force ? NULL : guard_lists_trusting(daemon, prefix, text);
-	if (list)
-		return refuse(-EPERM, error, "%s is on list %s, which is trusted%s", text, list,
-			block->value.by_server ? "" : " (--force blocks it nevertheless)");
-	return 0;
+	return force ? 0 : check_trusted(daemon, block, error);
 }
 
 int guard_blocks_put(struct daemon *daemon, const struct block *wanted, bool force, char error[BLOCKS_ERROR_SIZE])

@@ -36,8 +36,9 @@ uint64_t guard_blocks_expiry(uint32_t duration);
 /* The time in ms until an entry expires; 0 if it never expires. */
 uint64_t guard_blocks_rest(const struct block *block);
 
-/* Adds or replaces an entry. `force` permits a prefix that overlaps a trusted prefix or is very short. 0, or
- * -errno with the reason in `error`. */
+/* Adds or replaces an entry. `force` permits a prefix that overlaps a trusted prefix or is very short. A server
+ * may block a prefix that overlaps a trust entry, but not a prefix that overlaps a trusted list. 0, or -errno with the
+ * reason in `error`. */
 int guard_blocks_put(struct daemon *daemon, const struct block *block, bool force, char error[BLOCKS_ERROR_SIZE]);
 
 /* Same as blocks_remove(), but also changes the map. */
