@@ -369,6 +369,16 @@ static void apply_pool(struct image *running, uint32_t id, const struct pool *po
 	running->pools[id] = *pool;
 }
 
+bool plan_step_renames(const struct plan_step *step, const struct image *running)
+{
+	const struct backend_record *before, *after = step->value;
+
+	if (step->kind != PLAN_BACKEND_RECORD)
+		return step->kind == PLAN_POOL_NAME;
+	before = &running->records[step->index];
+	return !same_owner(before, after) || memcmp(&before->address, &after->address, sizeof(after->address));
+}
+
 void plan_step_apply(const struct plan_step *step, struct image *running)
 {
 	switch (step->kind) {

@@ -72,5 +72,9 @@ void plan_free(struct plan *plan);
 /* The description of the step for `sipxdp-ctl away` or `back`. */
 const char *plan_away_text(bool away);
 
+/* Does the step change the name of a pool, or the pool, the name or the address of a backend id? Call this before
+ * plan_step_apply(). */
+bool plan_step_renames(const struct plan_step *step, const struct image *running);
+
 /* Applies the step to the image, so that the image matches the changed maps. */
 void plan_step_apply(const struct plan_step *step, struct image *running);

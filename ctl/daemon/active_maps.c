@@ -310,6 +310,7 @@ int active_maps_open(struct daemon *daemon)
 	}
 	daemon->maps = candidate.maps;
 	daemon->running = candidate.running;
+	daemon->renames++;
 	daemon->farm = candidate.farm;
 	inherit(daemon, &candidate);
 	error = start_probes(&daemon->probes, daemon);
@@ -368,6 +369,7 @@ static int switch_to(struct daemon *daemon, struct maps *maps)
 	probes_free(daemon->probes);
 	daemon->maps = candidate.maps;
 	daemon->running = candidate.running;
+	daemon->renames++;
 	daemon->probes = probes;
 	daemon->unreconciled = true;
 	daemon_replace_farm(daemon, candidate.farm);

@@ -93,6 +93,7 @@ static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan,
 	const struct plan_step *step = plan->steps;
 
 	for (; step < plan->steps + progress->steps; step++) {
+		daemon->renames += plan_step_renames(step, daemon->running);
 		plan_step_apply(step, daemon->running);
 		if (step->kind == PLAN_COUNTED_CALLS)
 			call_balance_invalidate(daemon->call_balance);

@@ -24,6 +24,7 @@ struct daemon {
 	int lock; /* file descriptor of the locked pin directory (active_maps.c); -1: not locked yet */
 	struct maps *maps;
 	struct image *running; /* the content of the maps */
+	uint64_t renames;      /* counts the changes of the names in `running` */
 	struct farm *farm;     /* the configuration and the state of each backend */
 	struct desired *desired;
 	struct neighbours *neighbours;

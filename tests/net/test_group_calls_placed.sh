@@ -97,6 +97,14 @@ for mode in "${MODES[@]}"; do
 	check "... all balancers show the same numbers of calls" wait_for 5 numbers_agree 15
 	check "... which are right" wait_for 5 true_numbers
 done
+for size in 70000 80000 90000; do
+	lab_in lb3 sed -i "/^limits:/d; \$ a limits: {tracked_calls: $size}" "$LAB_CONFIG"
+	check "lb3 gets new maps" lab_in lb3 sipxdp-loader upgrade -c "$LAB_CONFIG"
+done
+calls_check "... all calls stay at their servers"
+is "... it has used all changes of calls, and sent all of its own" \
+	"$(group_ctl lb3 --json group | jq -c '[.calls.unknown, .calls.lost]')" "[0,0]"
+check "... all balancers show the same numbers of calls" wait_for 10 numbers_agree 15
 for name in "${TROUBLES[@]}"; do
 	choose "${GROUP_NODES[@]}"
 	trouble "$name" "$CHOSEN"

@@ -50,6 +50,20 @@ is_recording() {
 	group_ctl "$1" --json backend list | jq -e 'any(.migrating != "")' > /dev/null
 }
 
+# has_counted HOST BACKEND COUNT: does this balancer count so many calls of the backend, or more?
+has_counted() {
+	group_ctl "$1" --json backend list | jq -e --arg name "$2" --argjson least "$3" \
+		'.[] | select(.name == $name) | .calls >= $least' > /dev/null
+}
+
+# places_calls COUNT: begins a call through lb1 whose slot belongs to px2. If lb1 places it on px3, adds its name to `placed`. Succeeds
+# if so many have been added.
+places_calls() {
+	new=${calls[attempt++]}
+	[ "$(says lb1 "$new" INVITE 1)" != px3 ] || placed+=("$new")
+	[ ${#placed[@]} -ge "$1" ]
+}
+
 all_agree() {
 	group_all group_is '.state == "agreeing" and ([.members[] | select(.state == "agreeing")] | length) == 3'
 }
@@ -143,4 +157,24 @@ is "its BYE through lb3 finds its server" "$(says lb3 "$last" BYE 2 2)" "$owner4
 is "no change of a call is lost" "$(for node in lb1 lb2 lb3; do group_ctl $node --json group | jq .calls.lost; done | xargs)" "0 0 0"
 is "all changes are of known servers" \
 	"$(for node in lb1 lb2 lb3; do group_ctl $node --json group | jq .calls.unknown; done | xargs)" "0 0 0"
+
+# --- calls on a server that one member gets later than the others
+
+GROUP_POOL="balance: round-robin"
+for node in "${GROUP_NODES[@]}"; do
+	group_config $node | lab_write $node "$LAB_CONFIG"
+done
+group_config lb3 | sed /px3/d | lab_write lb3 "$LAB_CONFIG"
+check "lb3 loses a server" group_ctl lb3 reload --move-calls
+check "the other members place calls" group_ctl lb1 reload
+mapfile -t calls < <(seq -f 'placed-%g' 1000 | group_ctl lb1 lookup sip - | awk '$2 == "px2" { print $1 }')
+placed=() attempt=0
+check "lb1 places calls there" wait_for 10 places_calls 3
+check "... which lb3 cannot use" wait_for 10 group_is lb3 '.calls.unknown >= 3'
+group_config lb3 | lab_write lb3 "$LAB_CONFIG"
+check "lb3 gets the server" group_ctl lb3 reload
+check "... and its calls from another member" wait_for 20 has_counted lb3 px3 3
+for call in "${placed[@]}"; do
+	is "a request of a call there finds its server through lb3" "$(says lb3 "$call" INFO 2 2)" px3
+done
 tap_end

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include "core/base/memory.h"
+#include "core/farm/call_names.h"
 #include "core/group/group_calls.h"
-#include "core/maps/hash_map.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/clock.h"
 #include "ctl/maps/ring.h"
@@ -21,18 +21,11 @@
 /* While so many bytes wait for corosync, changes stay in the ring buffer. */
 #define BACKLOG_MAX (1 << 20)
 
-#define INDEX_PAUSE_MSEC 1000 /* between two attempts to find unknown names */
-
 #define LOST_MSEC 600000 /* how long status warns of lost changes */
 
 /* The members begin to record a slot up to 90 ms apart. A change that arrives before is applied again later. */
 #define HELD_MSEC 300
 #define HELD_MAX CALL_BATCH
-
-/* The ids of a pool and a backend here. */
-struct ids {
-	uint32_t pool, backend;
-};
 
 /* A change of a slot that does not migrate here. */
 struct held_change {
@@ -45,6 +38,7 @@ struct call_exchange {
 	struct daemon *daemon;
 	struct group_link *link; /* NULL: not connected */
 	uint32_t maps;           /* id of the maps of the members below; 0: they are not open */
+	uint32_t slots;          /* of these maps */
 	struct ring_buffer *ring;
 	struct call_writer *writer;
 	sd_event_source *readable;
@@ -53,9 +47,10 @@ struct call_exchange {
 	struct group_call_batch batch;
 	struct held_change held[HELD_MAX]; /* in the order of their arrival */
 	size_t held_count;
-	struct hash_map *pools, *backends; /* hash of the name -> uint32_t id */
-	uint64_t indexed;                  /* ms: when they were filled */
-	int error;                         /* the last error logged */
+	struct call_names *names; /* of these maps */
+	uint64_t renames;         /* of the daemon, when they were read */
+	bool missed;              /* call_exchange_has_missed() */
+	int error;                /* the last error logged */
 	struct call_exchange_counts counts;
 	uint64_t lost_before; /* `lost` of the maps when they were opened */
 	uint64_t lost_last;   /* `lost` of the counts at the last update */
@@ -64,74 +59,30 @@ struct call_exchange {
 
 /* --- names */
 
-static uint64_t pool_key(const struct image *running, uint32_t id)
+/* While the loader switches to new maps, packets still use the previous ones, and the daemon fills the new ones. */
+static bool has_current_maps(const struct call_exchange *exchange)
 {
-	return id < running->contract.pools && *running->pool_names[id].name
-		       ? farm_pool_name_key(running->pool_names[id].name)
-		       : 0;
+	return exchange->maps && exchange->maps == maps_id(exchange->daemon->maps);
 }
 
-static uint64_t backend_key(const struct image *running, uint32_t id)
+/* The names in the maps that are open here. */
+static struct call_names *open_names(struct call_exchange *exchange)
 {
-	return id <= running->contract.backends && *running->records[id].name
-		       ? farm_record_key(&running->records[id]).backend
-		       : 0;
-}
+	const struct daemon *daemon = exchange->daemon;
 
-static void fill_index(struct call_exchange *exchange)
-{
-	const struct image *running = exchange->daemon->running;
-	uint64_t key;
-
-	hash_map_free(exchange->pools);
-	hash_map_free(exchange->backends);
-	exchange->pools = hash_map_new(sizeof(key), sizeof(uint32_t));
-	exchange->backends = hash_map_new(sizeof(key), sizeof(uint32_t));
-	for (uint32_t id = 0; id < running->contract.pools; id++) {
-		key = pool_key(running, id);
-		if (key)
-			hash_map_put(exchange->pools, &key, &id);
+	if (has_current_maps(exchange) && exchange->renames != daemon->renames) {
+		exchange->missed |= call_names_fill(exchange->names, daemon->running);
+		exchange->renames = daemon->renames;
 	}
-	for (uint32_t id = 1; id <= running->contract.backends; id++) {
-		key = backend_key(running, id);
-		if (key)
-			hash_map_put(exchange->backends, &key, &id);
-	}
-	exchange->indexed = clock_msec();
+	return exchange->names;
 }
 
-/* A call must not go to a backend of a different pool, whatever a message says. */
-static bool find_ids(const struct call_exchange *exchange, const struct group_call_target *target, struct ids *out)
+static uint64_t scope_of(const struct call_exchange *exchange)
 {
-	const struct image *running = exchange->daemon->running;
-	const uint32_t *pool = exchange->pools ? hash_map_find(exchange->pools, &target->pool) : NULL;
-	const uint32_t *backend = exchange->backends ? hash_map_find(exchange->backends, &target->backend) : NULL;
+	const struct daemon *daemon = exchange->daemon;
 
-	struct group_key key;
-
-	if (!pool || !backend || pool_key(running, *pool) != target->pool)
-		return false;
-	key = farm_record_key(&running->records[*backend]);
-	if (key.pool != target->pool || key.backend != target->backend)
-		return false;
-	*out = (struct ids){*pool, *backend};
-	return true;
-}
-
-/* An id may have been given to a different object since the index was filled. */
-static bool resolve(struct call_exchange *exchange, const struct group_call_target *target, struct ids *out)
-{
-	if (find_ids(exchange, target, out))
-		return true;
-	if (exchange->indexed && clock_msec() < exchange->indexed + INDEX_PAUSE_MSEC)
-		return false;
-	fill_index(exchange);
-	return find_ids(exchange, target, out);
-}
-
-static uint64_t scope_of(const struct daemon *daemon)
-{
-	return group_call_scope(daemon->farm->config->hash_key, daemon->running->contract.slots);
+	return group_call_scope(
+		daemon->farm->config->hash_key, exchange->maps ? exchange->slots : daemon->running->contract.slots);
 }
 
 /* --- changes of this balancer */
@@ -143,7 +94,7 @@ static void send_batch(struct call_exchange *exchange)
 
 	if (!batch->change_count)
 		return;
-	batch->scope = scope_of(exchange->daemon);
+	batch->scope = scope_of(exchange);
 	if (group_link_send(exchange->link, message, group_encode_call_changes(batch, message)))
 		exchange->counts.lost += batch->change_count;
 	else
@@ -155,12 +106,11 @@ static void send_batch(struct call_exchange *exchange)
 static int on_change(void *data, void *record, size_t size)
 {
 	struct call_exchange *exchange = data;
-	const struct image *running = exchange->daemon->running;
 	const struct call_change *change = record;
-	struct group_call_target target = {pool_key(running, change->key.pool), backend_key(running, change->backend)};
+	struct group_call_target target;
 
 	(void)size;
-	if (!target.pool || !target.backend) {
+	if (!call_names_at(open_names(exchange), change->key.pool, change->backend, &target)) {
 		exchange->counts.lost++;
 	} else if (!group_call_batch_add(&exchange->batch, &target, change)) {
 		send_batch(exchange);
@@ -214,12 +164,14 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *d
 
 /* --- from other members */
 
-static void resolve_all(struct call_exchange *exchange, const struct group_call_changes *list, struct ids *ids)
+static void find_all(struct call_exchange *exchange, const struct group_call_changes *list, struct call_ids *ids)
 {
+	struct call_names *names = open_names(exchange);
+
 	for (size_t i = 0; i < list->target_count; i++) {
 		const struct group_call_target target = group_call_target_at(list, i);
 
-		resolve(exchange, &target, &ids[i]);
+		ids[i] = call_names_find(names, &target);
 	}
 }
 
@@ -237,7 +189,7 @@ static void run_writer(struct call_exchange *exchange)
 }
 
 /* Adds a change to the batch of call_writer. */
-static void put_change(struct call_exchange *exchange, const struct call_change *change, const struct ids *ids)
+static void put_change(struct call_exchange *exchange, const struct call_change *change, const struct call_ids *ids)
 {
 	struct call_batch *batch = call_writer_batch(exchange->writer);
 	struct call_change *put = &batch->changes[batch->change_count++];
@@ -260,11 +212,15 @@ static void apply_held(struct call_exchange *exchange)
 {
 	const uint64_t now = clock_msec();
 	struct held_change *held = exchange->held;
+	struct call_names *names = open_names(exchange);
 	size_t count = 0, kept = 0;
-	struct ids ids;
+	struct call_ids ids;
 
 	for (size_t i = 0; i < exchange->held_count; i++) {
-		if (now >= held[i].until || !find_ids(exchange, &held[i].target, &ids))
+		if (now >= held[i].until)
+			continue;
+		ids = call_names_find(names, &held[i].target);
+		if (!ids.backend)
 			continue;
 		put_change(exchange, &held[i].change, &ids);
 		held[count++] = held[i];
@@ -285,7 +241,7 @@ static void hold(
 			(struct held_change){clock_msec() + HELD_MSEC, *target, *change};
 }
 
-static void apply(struct call_exchange *exchange, const struct group_call_changes *changes, const struct ids *ids)
+static void apply(struct call_exchange *exchange, const struct group_call_changes *changes, const struct call_ids *ids)
 {
 	size_t target, put = 0;
 
@@ -310,13 +266,13 @@ static void apply(struct call_exchange *exchange, const struct group_call_change
 /* Can this balancer use what a member with this scope sends? */
 static bool is_usable(struct call_exchange *exchange, uint64_t scope)
 {
-	exchange->counts.foreign += scope != scope_of(exchange->daemon);
-	return exchange->writer && scope == scope_of(exchange->daemon);
+	exchange->counts.foreign += scope != scope_of(exchange);
+	return exchange->writer && scope == scope_of(exchange);
 }
 
 void call_exchange_receive(struct call_exchange *exchange, const struct group_message *message)
 {
-	struct ids ids[GROUP_CALL_TARGETS_MAX] = {0};
+	struct call_ids ids[GROUP_CALL_TARGETS_MAX] = {0};
 	struct group_call_changes changes;
 
 	if (group_decode_call_changes(message, &changes)) {
@@ -327,20 +283,20 @@ void call_exchange_receive(struct call_exchange *exchange, const struct group_me
 	if (!is_usable(exchange, changes.scope))
 		return;
 	apply_held(exchange);
-	resolve_all(exchange, &changes, ids);
+	find_all(exchange, &changes, ids);
 	apply(exchange, &changes, ids);
 	collect_with_others(exchange);
 }
 
 void call_exchange_receive_calls(struct call_exchange *exchange, const struct group_calls *calls)
 {
-	struct ids ids[GROUP_CALL_TARGETS_MAX] = {0};
+	struct call_ids ids[GROUP_CALL_TARGETS_MAX] = {0};
 	struct call_batch *batch;
 	size_t target;
 
 	if (!is_usable(exchange, calls->list.scope))
 		return;
-	resolve_all(exchange, &calls->list, ids);
+	find_all(exchange, &calls->list, ids);
 	batch = call_writer_batch(exchange->writer);
 	for (size_t i = 0; i < calls->list.change_count; i++) {
 		struct call_copy copy = group_call_at(calls, i, clock_seconds(), &target);
@@ -379,22 +335,30 @@ void call_exchange_renew(struct call_exchange *exchange, uint64_t lease)
 	batch->lease = 0;
 }
 
-bool call_exchange_name(
-	const struct call_exchange *exchange, uint32_t pool, uint32_t backend, struct group_call_target *out)
+bool call_exchange_has_missed(struct call_exchange *exchange)
 {
-	*out = (struct group_call_target){
-		pool_key(exchange->daemon->running, pool), backend_key(exchange->daemon->running, backend)};
-	return out->pool && out->backend;
+	open_names(exchange);
+	return exchange->missed && has_current_maps(exchange);
+}
+
+void call_exchange_forget_missed(struct call_exchange *exchange)
+{
+	exchange->missed = false;
+}
+
+bool call_exchange_name(struct call_exchange *exchange, uint32_t pool, uint32_t backend, struct group_call_target *out)
+{
+	return call_names_at(open_names(exchange), pool, backend, out);
 }
 
 uint64_t call_exchange_scope(const struct call_exchange *exchange)
 {
-	return scope_of(exchange->daemon);
+	return scope_of(exchange);
 }
 
 bool call_exchange_is_open(const struct call_exchange *exchange)
 {
-	return exchange->writer && exchange->link;
+	return has_current_maps(exchange) && exchange->link;
 }
 
 bool call_exchange_is_backed_up(const struct call_exchange *exchange)
@@ -406,7 +370,7 @@ struct call_exchange_counts call_exchange_counts(const struct call_exchange *exc
 {
 	struct call_exchange_counts counts = exchange->counts;
 
-	if (exchange->maps == maps_id(exchange->daemon->maps))
+	if (has_current_maps(exchange))
 		counts.lost += maps_lost_changes(exchange->daemon->maps) - exchange->lost_before;
 	return counts;
 }
@@ -442,6 +406,8 @@ static int open_maps(struct call_exchange *exchange)
 	if (error < 0)
 		return error;
 	exchange->maps = maps_id(daemon->maps);
+	exchange->slots = daemon->running->contract.slots;
+	exchange->missed = true; /* changes that arrived while packets used these maps and the exchange did not */
 	exchange->lost_before = maps_lost_changes(daemon->maps);
 	return 0;
 }
@@ -455,8 +421,10 @@ static void follow_maps(struct call_exchange *exchange, bool in_group)
 
 	if (error)
 		log_error("cannot write the map punt_readers: %s; trying again every second", strerror(-error));
-	if (daemon->using_next_maps || (in_group && exchange->maps == maps_id(daemon->maps)))
+	if (daemon->using_next_maps || (in_group && has_current_maps(exchange)))
 		return;
+	if (exchange->maps)
+		on_collected(exchange->timer, 0, exchange); /* the last changes that packets have written there */
 	close_maps(exchange);
 	if (!in_group)
 		return;
@@ -495,6 +463,7 @@ struct call_exchange *call_exchange_new(struct daemon *daemon)
 	struct call_exchange *exchange = allocate(1, sizeof(*exchange));
 
 	exchange->daemon = daemon;
+	exchange->names = call_names_new();
 	return exchange;
 }
 
@@ -503,7 +472,6 @@ void call_exchange_free(struct call_exchange *exchange)
 	if (!exchange)
 		return;
 	close_maps(exchange);
-	hash_map_free(exchange->pools);
-	hash_map_free(exchange->backends);
+	call_names_free(exchange->names);
 	free(exchange);
 }

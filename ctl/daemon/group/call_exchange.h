@@ -25,6 +25,11 @@ void call_exchange_receive_calls(struct call_exchange *exchange, const struct gr
 /* Whether a change that ends an unknown call makes an entry (struct call_batch). */
 void call_exchange_keep_ended(struct call_exchange *exchange, bool keep);
 
+/* May calls be missing that another member knows? Their backend was not in the maps when their changes arrived, and now
+ * it is, or the maps were not open then. The caller asks a member for its calls, and forgets this before. */
+bool call_exchange_has_missed(struct call_exchange *exchange);
+void call_exchange_forget_missed(struct call_exchange *exchange);
+
 /* The id of the maps that can be written; 0: none. */
 uint32_t call_exchange_maps(const struct call_exchange *exchange);
 
@@ -32,11 +37,10 @@ uint32_t call_exchange_maps(const struct call_exchange *exchange);
 void call_exchange_renew(struct call_exchange *exchange, uint64_t lease);
 
 /* The names of a pool and a backend. Returns false if one of the ids is free. */
-bool call_exchange_name(
-	const struct call_exchange *exchange, uint32_t pool, uint32_t backend, struct group_call_target *out);
+bool call_exchange_name(struct call_exchange *exchange, uint32_t pool, uint32_t backend, struct group_call_target *out);
 uint64_t call_exchange_scope(const struct call_exchange *exchange);
 
-/* Are the maps open, and is there a connection to corosync? */
+/* Are the maps of the daemon open, and is there a connection to corosync? */
 bool call_exchange_is_open(const struct call_exchange *exchange);
 
 /* Do so many messages wait for corosync that a sender should wait? */

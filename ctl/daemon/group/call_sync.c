@@ -20,7 +20,8 @@ struct call_sync {
 	struct call_exchange *exchange;
 	bool reconciled; /* since this balancer agrees with the group, its maps have the migrating slots of the group */
 	bool began;      /* it has asked */
-	bool done;       /* all calls have arrived, or no member has answered */
+	bool asks;       /* the answer of the member below is not complete */
+	bool done;       /* all calls have arrived once, or no member has answered */
 	struct group_id asked;
 	uint64_t asked_at; /* ms */
 
@@ -116,7 +117,7 @@ static void send_part(struct call_sync *sync)
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct call_sync *sync = data;
-	bool waits = sync->daemon->using_next_maps || call_exchange_is_backed_up(sync->exchange);
+	bool waits = !call_exchange_is_open(sync->exchange) || call_exchange_is_backed_up(sync->exchange);
 
 	(void)usec;
 	if (sync->queued && !waits)
@@ -151,9 +152,11 @@ static void answer(struct call_sync *sync, struct group_id to)
 
 static void finish(struct call_sync *sync)
 {
+	if (!sync->done)
+		daemon_on_changed(sync->daemon);
+	sync->asks = false;
 	sync->done = true;
 	call_exchange_keep_ended(sync->exchange, false);
-	daemon_on_changed(sync->daemon);
 }
 
 static void ask_next(struct call_sync *sync, const struct group *group)
@@ -164,10 +167,19 @@ static void ask_next(struct call_sync *sync, const struct group *group)
 		finish(sync);
 		return;
 	}
+	sync->asks = true;
 	sync->asked = member->id;
 	sync->asked_at = listening_clock_now();
 	call_exchange_keep_ended(sync->exchange, true);
 	send_flags(sync, member->id, GROUP_ASK);
+}
+
+/* Asks the members, one after the other, until one answers. */
+static void ask(struct call_sync *sync, const struct group *group)
+{
+	call_exchange_forget_missed(sync->exchange);
+	sync->asked = (struct group_id){0};
+	ask_next(sync, group);
 }
 
 void call_sync_reconciled(struct call_sync *sync)
@@ -184,18 +196,21 @@ void call_sync_update(struct call_sync *sync)
 	uint64_t now = listening_clock_now();
 
 	if (!group || group_state(group, now) != GROUP_AGREEING) {
-		sync->reconciled = sync->began = sync->done = false;
+		sync->reconciled = sync->began = sync->asks = sync->done = false;
 		return;
 	}
-	if (!sync->reconciled || sync->done || !call_exchange_is_open(sync->exchange))
+	if (!sync->reconciled || !call_exchange_is_open(sync->exchange))
 		return;
 	if (!sync->began) {
 		sync->began = true;
-		sync->asked = (struct group_id){0};
-		answer(sync, sync->asked);
+		answer(sync, (struct group_id){0});
+		ask(sync, group);
+	} else if (now < sync->asked_at + ANSWER_MSEC) {
+		return;
+	} else if (sync->asks) {
 		ask_next(sync, group);
-	} else if (now >= sync->asked_at + ANSWER_MSEC) {
-		ask_next(sync, group);
+	} else if (call_exchange_has_missed(sync->exchange)) {
+		ask(sync, group);
 	}
 }
 
@@ -224,7 +239,7 @@ void call_sync_take(struct call_sync *sync, struct group_id from, const struct g
 		return;
 	}
 	call_exchange_receive_calls(sync->exchange, &calls);
-	if (!(message->flags & GROUP_LAST) || !is_for_us || !group_id_equal(from, sync->asked) || sync->done)
+	if (!(message->flags & GROUP_LAST) || !is_for_us || !group_id_equal(from, sync->asked) || !sync->asks)
 		return;
 	if (message->flags & GROUP_NONE)
 		ask_next(sync, group);

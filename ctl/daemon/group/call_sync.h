@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Exchanges all tracked calls with the other members when this balancer joins them: it sends its own, and asks one of
- * the others for theirs. All members apply what anyone sends. */
+ * the others for theirs. Asks again if calls may be missing. All members apply what anyone sends. */
 #pragma once
 
 #include "call_exchange.h"
@@ -19,5 +19,5 @@ void call_sync_update(struct call_sync *sync);
 /* A message of the kind GROUP_CALLS from another member. */
 void call_sync_take(struct call_sync *sync, struct group_id from, const struct group_message *message);
 
-/* Does this balancer still need the calls of the others before it is ready? */
+/* Does this balancer still need the calls of the others before it is ready? False during a repeated question. */
 bool call_sync_is_waiting(const struct call_sync *sync);
