@@ -211,10 +211,16 @@ static int ask_daemon(struct client *client, const json_t *request, struct reply
 	return err;
 }
 
-static void warn(const struct client *client, const char *warning)
+__attribute__((format(printf, 2, 3))) static void warn(const struct client *client, const char *format, ...)
 {
+	char text[512];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
 	if (!client->silent)
-		output_warning("%s", warning);
+		output_warning("%s", text);
 }
 
 /* Answers the request from the maps and returns 0. If the maps do not contain the answer, returns `error` and keeps the
@@ -230,17 +236,18 @@ static int ask_maps(struct client *client, const json_t *json, int error, struct
 	if (protocol_check_request(json_deep_copy(json), &request, ignored))
 		return error;
 	if (pin_directory_check(client->pin_directory, refusal))
-		warn(client, refusal);
+		warn(client, "%s", refusal);
 	else if (maps_report_can_answer(request.command))
-		answer = maps_report_answer(&request, client->pin_directory);
+		answer = maps_report_answer(&request, client->pin_directory, client->path);
 	changes = request.command == COMMAND_AWAY || request.command == COMMAND_BACK;
 	protocol_request_free(&request);
 	line = answer ? protocol_encode(answer, &length) : NULL;
 	json_decref(answer);
 	if (line && protocol_parse_reply(line, length - 1, reply) == 0) {
 		if (!client->from_maps)
-			warn(client, changes ? "sipxdpd is not running; written to the maps"
-					     : "sipxdpd is not running; read from the maps");
+			warn(client,
+				"%s the maps: sipxdpd does not answer at %s (is it running, and is --socket right?)",
+				changes ? "written to" : "read from", client->path);
 		client->from_maps = true;
 		error = 0;
 	}

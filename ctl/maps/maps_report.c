@@ -330,16 +330,25 @@ static json_int_t count_backends(const struct image *image)
 	return count;
 }
 
-#define NOT_RUNNING                                                                                                    \
-	"sipxdpd is not running: packets are forwarded, but dead servers keep their slots ('systemctl start "          \
-	"sipxdpd')"
+/* A daemon that runs may listen on a different socket. */
+static json_t *no_answer(const char *socket)
+{
+	char text[256];
 
-json_t *maps_report_status(const struct maps *maps, const struct image *image, const char *pin_directory)
+	snprintf(text, sizeof(text),
+		"sipxdpd does not answer at %.120s: unless --socket is wrong, dead servers keep their slots "
+		"('systemctl start sipxdpd')",
+		socket);
+	return protocol_text(text);
+}
+
+json_t *maps_report_status(
+	const struct maps *maps, const struct image *image, const char *pin_directory, const char *socket)
 {
 	json_int_t packets = 0, forwarded = 0;
 	struct verdict_counters counters;
 	const uint64_t *counter = (const uint64_t *)&counters;
-	json_t *anomalies = json_array(), *warnings = json_pack("[s]", NOT_RUNNING);
+	json_t *anomalies = json_array(), *warnings = json_pack("[o]", no_answer(socket));
 
 	if (image->state.away_since)
 		json_array_append_new(warnings, json_string(WARNING_AWAY));
@@ -476,12 +485,12 @@ bool maps_report_can_answer(enum command command)
 	       command == COMMAND_BACK;
 }
 
-static json_t *answer(
-	const struct maps *maps, const struct image *image, const struct request *request, const char *pin_directory)
+static json_t *answer(const struct maps *maps, const struct image *image, const struct request *request,
+	const char *pin_directory, const char *socket)
 {
 	switch (request->command) {
 	case COMMAND_STATUS:
-		return maps_report_status(maps, image, pin_directory);
+		return maps_report_status(maps, image, pin_directory, socket);
 	case COMMAND_AWAY:
 	case COMMAND_BACK:
 		return set_away(maps, image, request, pin_directory);
@@ -496,7 +505,7 @@ static json_t *answer(
 	}
 }
 
-json_t *maps_report_answer(const struct request *request, const char *pin_directory)
+json_t *maps_report_answer(const struct request *request, const char *pin_directory, const char *socket)
 {
 	char error[MAPS_ERROR_SIZE];
 	json_t *reply = NULL;
@@ -506,7 +515,7 @@ json_t *maps_report_answer(const struct request *request, const char *pin_direct
 	if (maps_open(&maps, pin_directory, error))
 		return NULL;
 	if (!maps_read(maps, &image)) {
-		reply = answer(maps, image, request, pin_directory);
+		reply = answer(maps, image, request, pin_directory, socket);
 		image_free(image);
 	}
 	maps_close(maps);

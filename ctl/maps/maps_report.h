@@ -61,10 +61,12 @@ json_t *maps_report_lookup(const struct maps *maps, const struct image *image, c
 json_t *maps_report_stats(const struct maps *maps, const struct image *image);
 json_t *maps_report_guard_stats(const struct maps *maps, const struct image *image);
 json_t *maps_report_backend_list(const struct maps *maps, const struct image *image, const struct request *request);
-json_t *maps_report_status(const struct maps *maps, const struct image *image, const char *pin_directory);
+json_t *maps_report_status(
+	const struct maps *maps, const struct image *image, const char *pin_directory, const char *socket);
 
 /* Can the maps alone answer this command? */
 bool maps_report_can_answer(enum command command);
 
-/* Opens the maps, answers a request and closes the maps. NULL if the maps cannot be read. */
-json_t *maps_report_answer(const struct request *request, const char *pin_directory);
+/* Opens the maps, answers a request and closes the maps. `socket` is where sipxdpd does not answer. NULL if the maps
+ * cannot be read. */
+json_t *maps_report_answer(const struct request *request, const char *pin_directory, const char *socket);

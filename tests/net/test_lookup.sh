@@ -107,18 +107,21 @@ like "a connection needs a source" "$(lab_ctl lookup tcp a-call 2>&1 || true)" "
 
 # --- without the daemon
 
+wrong=$(lab_ctl --socket /run/wrong.sock status 2>&1 || true)
+unlike "with a wrong --socket, status does not say that the daemon is not running" "$wrong" "not running"
+is "... both warnings name the socket" "$(grep -c "sipxdpd does not answer at /run/wrong.sock" <<< "$wrong")" 2
 before=$(everything)
 lab_stop sipxdpd KILL || true
 for words in status stats "backend list" "lookup sip a-call"; do
 	# shellcheck disable=SC2086 # words of a command
 	is "without a daemon $words prints a warning first" "$({ lab_ctl $words 2>&1 || true; } | head -n 1)" \
-		"sipxdp-ctl: sipxdpd is not running; read from the maps"
+		"sipxdp-ctl: read from the maps: sipxdpd does not answer at /run/sipxdp/ctl.sock (is it running, and is --socket right?)"
 	# shellcheck disable=SC2086
 	check "... --json prints JSON" jq -e . <(lab_ctl --json $words 2> /dev/null || true)
 done
 is "... the answers equal the answers of the daemon" "$(everything 2> /dev/null)" "$before"
 check "status fails, so that monitoring notices" eval '! lab_ctl status > /dev/null 2>&1'
-like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd is not running"
+like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd does not answer at /run/sipxdp/ctl.sock: .*'systemctl start sipxdpd'"
 like "... and lists the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"
 like "a command that needs the daemon fails" "$(lab_ctl backend drain proxies px1 2>&1 || true)" "is sipxdpd running"
 like "... an unknown service is an error" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"

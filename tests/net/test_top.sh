@@ -165,10 +165,10 @@ appears "a daemon that does not answer" 'has not answered within 3 s'
 kill -CONT "${LAB_PROCESS[sipxdpd]}"
 vanishes "... answers again" 'has not answered'
 lab_stop sipxdpd KILL > /dev/null || true
-appears "a daemon that dies: the maps answer" '^warning: sipxdpd is not running'
+appears "a daemon that dies: the maps answer" '^warning: sipxdpd does not answer at'
 appears "... with rates" '^proxies +px1 +up +33\.[0-9]% .* [0-9.]+[kM] '
 lab_daemon
-vanishes "... until it is back" 'is not running'
+vanishes "... until it is back" 'does not answer'
 press q
 ends_well "q"
 
