@@ -212,8 +212,7 @@ void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, str
 		memcmp(text, "\xef\xbb\xbf", 3) == 0) /* libyaml would count the byte order mark as indentation */
 		loader.text += 3, loader.length -= 3;
 	if (length > YAML_TREE_BYTES_MAX) {
-		faults_add(faults, (struct position){}, "the file is too large: %zu bytes (at most %d)", length,
-			YAML_TREE_BYTES_MAX);
+		faults_add(faults, (struct position){}, "the file is larger than %d bytes", YAML_TREE_BYTES_MAX);
 		return;
 	}
 	if (!yaml_parser_initialize(&parser))

@@ -181,7 +181,7 @@ Test(config, binary_and_oversize_files_are_refused)
 	cr_expect_null(parse(text, size, &faults));
 	cr_assert_eq(faults.count, 1);
 	cr_expect_eq(faults.list[0].position.line, 0, "without a position");
-	cr_expect(strstr(faults.list[0].message, "the file is too large: 16777217 bytes"));
+	cr_expect(strstr(faults.list[0].message, "the file is larger than 16777216 bytes"));
 	faults_free(&faults);
 
 	cr_expect_null(parse(text, size - 1, &faults));
