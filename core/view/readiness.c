@@ -25,12 +25,26 @@ static void check_blind(const struct image *image, struct messages *reasons)
 			"no backend responds to this balancer, but backends respond to other balancers of its group");
 }
 
+/* Without any link, no packet can arrive. While one link works, the balancer can serve calls: another one may be a
+ * backup, or the second cable of a bond. */
 static void check_interfaces(
-	const struct image *image, readiness_is_attached *is_attached, void *data, struct messages *reasons)
+	const struct image *image, readiness_link_of *link_of, void *data, struct messages *reasons)
 {
-	for (uint32_t i = 0; i < image->state.interface_count; i++)
-		if (!is_attached(image->state.interfaces[i], data))
-			messages_add(reasons, "interface %s: no balancer is attached", image->state.interfaces[i]);
+	const uint32_t count = image->state.interface_count;
+	struct messages faults = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *interface = image->state.interfaces[i];
+		struct readiness_link link = link_of(interface, data);
+
+		if (!link.is_attached)
+			messages_add(reasons, "interface %s: no balancer is attached", interface);
+		if (link.fault)
+			messages_add(&faults, "interface %s %s", interface, link.fault);
+	}
+	if (faults.count == count)
+		messages_take(reasons, &faults);
+	messages_free(&faults);
 }
 
 static bool has_owners(const struct image *image, uint32_t pool)
@@ -136,7 +150,7 @@ static void check_service(const struct image *image, const char *name, const str
 	}
 }
 
-int readiness_check(const struct image *image, const char *service, readiness_is_attached *is_attached, void *data,
+int readiness_check(const struct image *image, const char *service, readiness_link_of *link_of, void *data,
 	struct messages *reasons)
 {
 	const struct service **entries = find_entries(image);
@@ -145,7 +159,7 @@ int readiness_check(const struct image *image, const char *service, readiness_is
 
 	readiness_check_away(image->state.away_since, reasons);
 	check_blind(image, reasons);
-	check_interfaces(image, is_attached, data, reasons);
+	check_interfaces(image, link_of, data, reasons);
 	for (uint32_t id = 0; id < image->contract.services; id++) {
 		const char *name = image->service_names[id].name;
 

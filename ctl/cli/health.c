@@ -18,11 +18,13 @@ struct health_check {
 	char error[MAPS_ERROR_SIZE];
 };
 
-static bool is_attached(const char *interface, void *data)
+static struct readiness_link link_of(const char *interface, void *data)
 {
 	const struct health_check *health = data;
 
-	return strcmp(maps_attach_mode(health->maps, health->pin_directory, interface), "none");
+	return (struct readiness_link){
+		.is_attached = strcmp(maps_attach_mode(health->maps, health->pin_directory, interface), "none"),
+		.fault = maps_link_fault(interface)};
 }
 
 /* While the loader replaces the maps, the pin of the contract is missing for a few ms, and the kernel forwards. */
@@ -52,7 +54,7 @@ static int check_maps(struct health_check *health, const char *service, struct m
 		return error;
 	}
 	readiness_check_joining(image, time(NULL), reasons);
-	error = readiness_check(image, service, is_attached, health, reasons);
+	error = readiness_check(image, service, link_of, health, reasons);
 	if (error)
 		snprintf(health->error, sizeof(health->error),
 			"no service '%s' in the maps (see 'sipxdp-ctl service list')", service);

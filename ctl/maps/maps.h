@@ -202,3 +202,7 @@ int maps_visit_pinned_blocks(const char *directory, maps_visit_block *visit, voi
 /* The mode in which the balancer whose pins are in this directory is attached to an interface: "native", "generic",
  * "none" (also for a foreign program, or a balancer with older maps), or "unknown" if the kernel does not report it. */
 const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface);
+
+/* Why no packet can pass the interface: it "is down" or "has no carrier". NULL: it is up, or there is no such
+ * interface. Asks the kernel. */
+const char *maps_link_fault(const char *interface);

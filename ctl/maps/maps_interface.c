@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Is the balancer attached to an interface? Needs no CAP_SYS_ADMIN: reads the pins instead of looking up programs by
- * their ids. */
+/* Is the balancer attached to an interface, and can packets pass it? Needs no CAP_SYS_ADMIN: reads the pins instead of
+ * looking up programs by their ids. */
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -68,4 +70,20 @@ const char *maps_attach_mode(const struct maps *maps, const char *directory, con
 		uses_other_maps(maps, directory, PIN_OBSERVER, query.prog_id))
 		return "none";
 	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}
+
+const char *maps_link_fault(const char *interface)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* any socket can read the flags */
+	struct ifreq request = {0};
+	bool known;
+
+	if (fd < 0)
+		return NULL;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	known = !ioctl(fd, SIOCGIFFLAGS, &request);
+	close(fd);
+	if (!known || request.ifr_flags & IFF_RUNNING)
+		return NULL;
+	return request.ifr_flags & IFF_UP ? "has no carrier" : "is down";
 }

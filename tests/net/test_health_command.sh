@@ -20,13 +20,14 @@ answer_is() {
 	[ "$(answer)" = "$1" ]
 }
 
-# readyz: prints the first line of /readyz
+# readyz HOST: prints the first line of /readyz
 readyz() {
-	lab_in client curl -sS --max-time 20 "http://$LAB_BALANCER:$PORT/readyz" | head -n 1
+	lab_in "$1" curl -sS --max-time 20 "http://$LAB_BALANCER:$PORT/readyz" | head -n 1
 }
 
+# readyz_is LINE [HOST]
 readyz_is() {
-	[ "$(readyz)" = "$1" ]
+	[ "$(readyz "${2-client}")" = "$1" ]
 }
 
 # cost: the processor time of one call of `health`, in ms
@@ -83,6 +84,18 @@ check "without a live backend the balancer is not healthy" wait_for 10 answer_is
 check "... /readyz has the same reason" wait_for 10 readyz_is "$reason"
 lab_ctl backend ready proxies px1 > /dev/null
 check "... and it is healthy again with a live backend" wait_for 10 answer_is "0 healthy"
+lab_in switch ip link set balancer-eth0 down
+reason="interface eth0 has no carrier"
+check "a balancer whose only interface has no carrier is not healthy" wait_for 10 answer_is "1 $reason"
+check "... /readyz has the same reason" wait_for 10 readyz_is "$reason" balancer
+like "... status warns of it" "$(lab_ctl status)" "^warning: *interface eth0: no packet can pass, because it has no carrier \(see 'ip link show eth0'\)$"
+lab_in switch ip link set balancer-eth0 up
+check "... and it is healthy again with a carrier" wait_for 10 answer_is "0 healthy"
+lab_stop sipxdpd KILL || true
+lab_in balancer ip link set eth0 down
+is "without the daemon, a balancer whose only interface is down is not healthy" "$(answer)" "1 interface eth0 is down"
+lab_in balancer ip link set eth0 up
+check "... and it is healthy again when the interface is up" wait_for 10 answer_is "0 healthy"
 lab_in balancer sipxdp-loader detach > /dev/null
 like "a detached balancer is not healthy" "$(answer)" '^1 the balancer is detached'
 tap_end

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "core/view/readiness.h"
 #include "world.h"
@@ -33,15 +34,20 @@ static void teardown(void)
 
 TestSuite(readiness, .init = setup, .fini = teardown);
 
-/* `detached`: the name of the interface without a balancer; NULL: none. */
-static bool is_attached(const char *interface, void *detached)
+/* Two words: the interface without a balancer, and the interface that is down; NULL: there are none. */
+static struct readiness_link link_of(const char *interface, void *troubles)
 {
-	return !detached || strcmp(interface, detached);
+	char detached[16] = "", down[16] = "";
+
+	if (troubles)
+		sscanf(troubles, "%15s %15s", detached, down);
+	return (struct readiness_link){
+		.is_attached = strcmp(interface, detached), .fault = strcmp(interface, down) ? NULL : "is down"};
 }
 
-static int check(const char *service, char *detached)
+static int check(const char *service, char *troubles)
 {
-	return readiness_check(world.running, service, is_attached, detached, &reasons);
+	return readiness_check(world.running, service, link_of, troubles, &reasons);
 }
 
 static void expect(size_t count, const char *first)
@@ -82,6 +88,18 @@ Test(readiness, each_interface_of_the_file_needs_the_balancer)
 {
 	cr_assert_eq(check(NULL, "eth0"), 0);
 	expect(1, "interface eth0: no balancer is attached");
+}
+
+Test(readiness, one_interface_that_is_up_is_sufficient)
+{
+	check(NULL, "- eth0");
+	expect(1, "interface eth0 is down");
+	messages_free(&reasons);
+	strcpy(world.running->state.interfaces[world.running->state.interface_count++], "eth1");
+	check(NULL, "- eth0");
+	expect(0, NULL);
+	check(NULL, "- eth1");
+	expect(0, NULL);
 }
 
 Test(readiness, a_pool_without_backends_affects_each_service_that_uses_it)

@@ -74,7 +74,11 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 			daemon->config_path);
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const char *mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
+		const char *fault = maps_link_fault(config->interfaces[i]);
 
+		if (fault)
+			warn(warnings, "interface %s: no packet can pass, because it %s (see 'ip link show %s')",
+				config->interfaces[i], fault, config->interfaces[i]);
 		if (!strcmp(mode, "none"))
 			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",
 				config->interfaces[i], daemon->config_path);

@@ -12,11 +12,13 @@ void observe_healthz(struct daemon *daemon, enum observe_format format, struct o
 	observe_put_text(page, 200, "ok\n");
 }
 
-static bool is_attached(const char *interface, void *data)
+static struct readiness_link link_of(const char *interface, void *data)
 {
 	const struct daemon *daemon = data;
 
-	return strcmp(maps_attach_mode(daemon->maps, daemon->pin_directory, interface), "none");
+	return (struct readiness_link){
+		.is_attached = strcmp(maps_attach_mode(daemon->maps, daemon->pin_directory, interface), "none"),
+		.fault = maps_link_fault(interface)};
 }
 
 /* While sipxdp-loader switches to new maps, the daemon fills maps that are not in use yet. The previous maps are
@@ -33,7 +35,7 @@ void observe_readyz(struct daemon *daemon, enum observe_format format, struct ob
 		if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
 			messages_add(&reasons, "the balancer is detached and forwards no packets");
 		readiness_check_joining(daemon->running, time(NULL), &reasons);
-		readiness_check(daemon->running, NULL, is_attached, daemon, &reasons);
+		readiness_check(daemon->running, NULL, link_of, daemon, &reasons);
 	}
 	for (size_t i = 0; i < reasons.count; i++)
 		fprintf(out, "%s\n", reasons.list[i]);
