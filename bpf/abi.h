@@ -419,6 +419,13 @@ struct added_backend {
 	char text[1024]; /* with a closing NUL */
 };
 
+/* contract.filled */
+enum contract_filled {
+	CONTRACT_EMPTY,    /* the daemon has not yet written the complete configuration to the maps */
+	CONTRACT_FILLED,   /* it has */
+	CONTRACT_GIVEN_UP, /* it has, but uses other maps again: the loader must not activate these maps */
+};
+
 /* contract: array of one element. The ABI version and the sizes with which the loader created the maps. */
 struct contract {
 	__u32 version;
@@ -429,7 +436,7 @@ struct contract {
 	__u32 tracked_calls;
 	__u32 counted_calls;
 	__u32 guarded_sources;
-	__u32 filled; /* 1: the daemon has written the complete configuration to the maps */
+	__u32 filled; /* enum contract_filled */
 };
 
 /* decap_sources, decap_vips: LPM tries of decap, prefix -> 1: an option has set the list; 2: it is the default. Only

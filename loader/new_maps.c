@@ -86,7 +86,7 @@ static int wait_until_filled(const struct pins *pins, unsigned int seconds)
 			output_error("cannot read the map %s/" PIN_NEXT "/contract: %s", pins->dir, output_errno(err));
 			return -1;
 		}
-		if (contract.filled)
+		if (contract.filled != CONTRACT_EMPTY)
 			return 0;
 		if (pins_interrupted()) {
 			output_error("interrupted: nothing was changed");
@@ -100,6 +100,19 @@ static int wait_until_filled(const struct pins *pins, unsigned int seconds)
 		     "running? Its log shows the reason (if slots are migrating, run 'sipxdp-ctl pool finish')",
 		seconds);
 	return -1;
+}
+
+/* Has the daemon returned to the old maps, so that the new maps are no longer current? */
+static bool are_given_up(const struct pins *pins)
+{
+	struct contract contract;
+
+	if (!pins_contract(pins, PINS_NEXT, &contract) && contract.filled == CONTRACT_FILLED)
+		return false;
+	output_error(
+		"sipxdpd has returned to the old maps (it was restarted, or waited more than 5 s for the loader), and "
+		"nothing was changed: run 'sipxdp-loader upgrade' again");
+	return true;
 }
 
 static int replace(const struct attachment *attachment, int program)
@@ -121,7 +134,10 @@ static int replace_all(const struct attachments *attachments, int program, int b
 }
 
 /* Removes the contract first. If the loader is killed afterwards, the next upgrade finds no contract and completes the
- * move. */
+ * move.
+ * The daemon may give up the new maps at any time until the contract is removed. Therefore the function checks this
+ * again after the removal (give_up_next_maps() in ctl/daemon/active_maps.c). The first check prevents that an upgrade
+ * which is already given up removes the contract, because a loader that is killed then would leave no contract. */
 static int put_in_place(struct pins *pins, const struct program *program, const struct attachments *attachments)
 {
 	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;
@@ -132,7 +148,8 @@ static int put_in_place(struct pins *pins, const struct program *program, const 
 		output_error(
 			"cannot open the pins in %s: %s", pins->dir, output_errno(contract < 0 ? contract : before));
 	carry_run(carry);
-	if (contract >= 0 && before >= 0 && !pins_remove(pins, PINS_TOP, "contract"))
+	if (contract >= 0 && before >= 0 && !are_given_up(pins) && !pins_remove(pins, PINS_TOP, "contract") &&
+		!are_given_up(pins))
 		result = replace_all(attachments, program_fd(program), before);
 	if (!result)
 		carry_run(carry);

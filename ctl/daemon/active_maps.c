@@ -110,17 +110,33 @@ struct candidate {
 	struct farm *farm;
 };
 
-/* Opens the next maps if the loader waits for the daemon to fill them. 0 or -errno; -EEXIST: an interrupted loader
- * has left filled maps behind. */
+/* Opens the next maps if the loader waits for the daemon to fill them. 0 or -errno; -EEXIST: they are filled or given
+ * up already. */
 static int open_next(const struct daemon *daemon, struct maps **maps)
 {
 	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
 	int error = maps_open(maps, next_directory(daemon, path), text);
 
-	if (error || !maps_are_filled(*maps))
+	if (error || maps_contract(*maps)->filled == CONTRACT_EMPTY)
 		return error;
 	maps_close(*maps);
 	return -EEXIST;
+}
+
+/* Must be called before the daemon uses the pinned maps: the loader must not activate next maps that do not receive
+ * the changes of the daemon. The loader removes the contract of the pinned maps, then reads `filled` of the next maps,
+ * and only then updates the links. This function writes `filled` and then looks for the contract. If both do this at
+ * the same time, at least one of them sees the other: the loader stops, or this function undoes its write and returns
+ * -EAGAIN. 0 or -errno. */
+static int give_up_next_maps(const struct daemon *daemon, const struct maps *pinned)
+{
+	char path[PATH_MAX];
+	int error = maps_change_filled(next_directory(daemon, path), CONTRACT_FILLED, CONTRACT_GIVEN_UP);
+
+	if (error || maps_are_pinned(pinned, daemon->pin_directory) == 1)
+		return error;
+	maps_change_filled(path, CONTRACT_GIVEN_UP, CONTRACT_FILLED);
+	return -EAGAIN;
 }
 
 static void use_next_maps(struct daemon *daemon)
@@ -304,6 +320,13 @@ int active_maps_open(struct daemon *daemon)
 		config_free(config);
 	else
 		error = open_pinned_or_wait(daemon, config, &candidate);
+	/* A daemon that was killed may have filled next maps, and the loader may still be running. */
+	if (!error && !daemon->using_next_maps) {
+		error = give_up_next_maps(daemon, candidate.maps);
+		if (error)
+			log_error("cannot use the maps in %s: %s (the loader may be activating new maps)",
+				daemon->pin_directory, strerror(-error));
+	}
 	if (error) {
 		reject(&candidate);
 		return error;
@@ -422,6 +445,13 @@ static void switch_to_pinned(struct daemon *daemon)
 		maps_close(maps);
 		sd_event_exit(daemon->event, EXIT_FAILURE);
 		return;
+	}
+	if (!error) {
+		error = give_up_next_maps(daemon, maps);
+		if (error)
+			maps_close(maps);
+		if (error == -EAGAIN)
+			return; /* the loader is activating the next maps */
 	}
 	if (!error)
 		error = switch_to(daemon, maps);

@@ -191,7 +191,7 @@ uint32_t maps_id(const struct maps *maps)
 
 bool maps_are_filled(const struct maps *maps)
 {
-	return maps->contract.filled;
+	return maps->contract.filled == CONTRACT_FILLED;
 }
 
 int maps_set_filled(struct maps *maps)
@@ -201,10 +201,26 @@ int maps_set_filled(struct maps *maps)
 
 	if (maps_are_filled(maps))
 		return 0;
-	filled.filled = 1;
+	filled.filled = CONTRACT_FILLED;
 	error = bpf_map_update_elem(maps->fd[MAP_CONTRACT], &(uint32_t){0}, &filled, BPF_ANY);
 	if (!error)
 		maps->contract = filled;
+	return error;
+}
+
+int maps_change_filled(const char *directory, enum contract_filled from, enum contract_filled to)
+{
+	union any_contract value = {0};
+	int error, fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	error = bpf_map_lookup_elem(fd, &(uint32_t){0}, &value);
+	if (!error && value.contract.version == ABI_VERSION && value.contract.filled == from) {
+		value.contract.filled = to;
+		error = bpf_map_update_elem(fd, &(uint32_t){0}, &value, BPF_ANY);
+	}
+	close(fd);
 	return error;
 }
 

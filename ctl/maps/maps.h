@@ -33,6 +33,10 @@ uint32_t maps_id(const struct maps *maps);
 bool maps_are_filled(const struct maps *maps);
 int maps_set_filled(struct maps *maps);
 
+/* Changes contract.filled of the maps that are pinned in `directory`, if there are any and it has the value `from`. 0
+ * or -errno. */
+int maps_change_filled(const char *directory, enum contract_filled from, enum contract_filled to);
+
 /* Replaces the MAC addresses that count as this machine's on each interface in `wanted`. 0 or -errno. */
 int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wanted, size_t count);
 

@@ -66,6 +66,32 @@ refuses() {
 	is "... no temporary pins remain" "$(lab_in balancer find $PINS | sort)" "$before"
 }
 
+next_is_filled() {
+	[ "$(lab_in balancer bpftool -j map lookup pinned $PINS/next/contract key 0 0 0 0 | jq .formatted.value.filled)" = 1 ]
+}
+
+# stop_loader_before_switch: starts an upgrade, and stops the loader when it has pinned the new maps. Then the daemon fills them.
+stop_loader_before_switch() {
+	: > "$LAB_DIR/upgrade.log"
+	kill -STOP "${LAB_PROCESS[sipxdpd]}"
+	lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+	wait_for 10 lab_in balancer test -e $PINS/next/contract
+	kill -STOP "${LAB_PROCESS[upgrade]}"
+	kill -CONT "${LAB_PROCESS[sipxdpd]}"
+	wait_for 10 next_is_filled
+}
+
+# refuses_stale_maps NAME: checks that the stopped loader continues, but does not activate the new maps.
+refuses_stale_maps() {
+	local status=0
+	kill -CONT "${LAB_PROCESS[upgrade]}"
+	lab_wait upgrade 10 || status=$?
+	is "$1: it does not activate the new maps" $status 1
+	like "... with a reason" "$(cat "$LAB_DIR/upgrade.log")" "sipxdpd has returned to the old maps .* nothing was changed: run"
+	check "... no temporary pins remain" no_temporary_pins
+	check "... the old maps are still pinned" lab_in balancer test -e $PINS/contract
+}
+
 lab_open
 lab_flat 3
 configure 'backends: 16'
@@ -176,6 +202,23 @@ through "the next upgrade makes new maps" upgrade
 is "... the new maps are in use" "$(contract backends) $(contract slots)" "40 512"
 check "... no temporary pins remain" no_temporary_pins
 
+# The loader is delayed, and the daemon uses the old maps again.
+configure 'backends: 36, slots: 512'
+stop_loader_before_switch
+check "the loader is stopped: the daemon returns to the old maps and accepts changes" wait_for 10 lab_ctl backend maint proxies px1
+refuses_stale_maps "... the loader continues"
+is "... the change stays" "$(field px1 .admin)" maint
+stop_loader_before_switch
+lab_stop sipxdpd KILL || true
+lab_daemon
+lab_ctl backend ready proxies px1 > /dev/null
+refuses_stale_maps "the daemon is restarted while the loader is stopped"
+is "... the change stays" "$(field px1 .admin)" ready
+lab_ctl pool finish proxies > /dev/null
+through "the next upgrade makes new maps" upgrade
+is "... the new maps are in use" "$(contract backends)" 36
+is "... backends keep their state" "$(known)" "$before"
+
 # The state after a loader was killed while it moved pins.
 lab_in balancer sh -c "mkdir $PINS/next && mv $PINS/pools $PINS/contract $PINS/next"
 like "some pins are moved: the status of the loader warns" "$(lab_in balancer sipxdp-loader status)" 'warning: .*was interrupted'
@@ -215,7 +258,7 @@ check "... also after SIGHUP" lab_running sipxdpd
 through "its maps replace the maps of this release" upgrade
 stays
 check "... it responds to sipxdp-ctl" wait_for 10 lab_answers
-is "... the maps have its ABI version" "$(contract version) $(contract backends)" "1000 40"
+is "... the maps have its ABI version" "$(contract version) $(contract backends)" "1000 36"
 is "... backends keep their state" "$(known)" "$before"
 is "... calls keep their backends" "$(owners)" "$calls"
 check "... no temporary pins remain" no_temporary_pins
