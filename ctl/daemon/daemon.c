@@ -281,6 +281,19 @@ static uint64_t next_tick(const struct daemon *daemon)
 	return next > now ? (next - now) * 1000 : FAST_TICK_USEC;
 }
 
+static void log_socket_error(const struct daemon *daemon, const char *failed, int error, const char *next)
+{
+	const char *path = daemon->socket_path, *slash = strrchr(path, '/');
+
+	if (error == -EAGAIN)
+		log_error("%s %s: another process has locked the directory %.*s ('lsof' names it; with mode 0711 "
+			  "other users cannot lock the directory)%s",
+			failed, path, slash ? (int)(slash - path) + 1 : 1, slash ? path : ".", next);
+	else
+		log_error("%s %s: %s%s%s", failed, path, strerror(-error),
+			error == -EADDRINUSE ? " (another sipxdpd listens there)" : "", next);
+}
+
 static void check_control_socket(struct daemon *daemon)
 {
 	int error = control_check_socket(daemon->control);
@@ -288,8 +301,8 @@ static void check_control_socket(struct daemon *daemon)
 	if (error > 0)
 		log_warning("listening on %s again: the socket file was removed", daemon->socket_path);
 	else if (error && error != daemon->control_error)
-		log_error("cannot create the removed control socket %s again: %s; trying again every second",
-			daemon->socket_path, strerror(-error));
+		log_socket_error(
+			daemon, "cannot create the removed control socket", error, "; trying again every second");
 	daemon->control_error = error < 0 ? error : 0;
 }
 
@@ -348,8 +361,7 @@ static int start_control(struct daemon *daemon, control_answer *answer)
 	int error = control_new(&daemon->control, daemon->event, daemon->socket_path, answer, daemon);
 
 	if (error)
-		log_error("cannot listen on %s: %s%s", daemon->socket_path, strerror(-error),
-			error == -EADDRINUSE ? " (another sipxdpd listens there)" : "");
+		log_socket_error(daemon, "cannot listen on", error, "");
 	else
 		control_set_worker(daemon->control, daemon->worker);
 	return error;

@@ -12,6 +12,9 @@ cd "$(dirname "$0")/../.." || exit
 start main "$socket" "$echo_server" "$socket" "$replies"
 is "the directory is created, and the socket has mode 0660" "$(stat -c '%F %a' "$socket")" "socket 660"
 check "a server responds" responds "$socket"
+is "... the directory has mode 0711" "$(stat -c %a "${socket%/*}")" 711
+check "... another user cannot lock it" eval \
+	'! setpriv --reuid=65534 --regid=65534 --clear-groups flock --nonblock "${socket%/*}" true 2> /dev/null'
 
 out=$("$echo_server" "$socket" "$replies" 2>&1)
 is "a second server is refused" "$?: $out" "1: control-echo: $socket: Address already in use"
@@ -34,6 +37,17 @@ out=$("$echo_server" "$dir/$(printf '%0120d' 0)" "$replies" 2>&1)
 like "a path that is too long is refused" "$?: $out" "^1: .*: File name too long$"
 out=$("$echo_server" "$dir/none/such/ctl.sock" "$replies" 2>&1)
 like "only the last directory is created" "$?: $out" "^1: .*: No such file or directory$"
+
+mkdir "$dir/locked"
+exec {lock}< "$dir/locked"
+flock "$lock"
+out=$(timeout -s KILL 20 "$echo_server" "$dir/locked/ctl.sock" "$replies" 2>&1)
+is "a server does not wait for a process that has locked the directory" "$?: $out" \
+	"1: control-echo: $dir/locked/ctl.sock: Resource temporarily unavailable"
+exec {lock}<&-
+start locked "$dir/locked/ctl.sock" "$echo_server" "$dir/locked/ctl.sock" "$replies"
+check "... it starts when the directory is free" responds "$dir/locked/ctl.sock"
+stop locked
 
 start ended "$dir/ended.sock" "$echo_server" "$dir/ended.sock" "$replies"
 stop ended

@@ -80,8 +80,9 @@ prepare_user() {
 		echo sipxdp:x:64998: >> /etc/group
 		umount /sys/fs/bpf && mount -t bpf -o mode=700 bpf /sys/fs/bpf
 		systemd-tmpfiles --create "$PWD/systemd/tmpfiles.conf"
-		install -d -o sipxdp -g sipxdp /run/sipxdp
-		mount -t tmpfs -o mode=755 tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200'
+		install -d -m "$1" -o sipxdp -g sipxdp /run/sipxdp
+		mount -t tmpfs -o mode=755 tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200
+	' sh "$(setting sipxdpd.service RuntimeDirectoryMode)"
 }
 
 # as_unit UNIT COMMAND...: runs the command on the balancer with the capabilities of the unit.
@@ -240,6 +241,9 @@ is "... it can use the pins, but not replace them" "$(lab_in balancer sh -c '
 	"drwx--x--- root sipxdp,drwxr-x--- root sipxdp,drwxr-x--- root sipxdp,-rw-rw---- sipxdp root"
 is "... the control socket belongs to it and its group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
 	"srw-rw---- sipxdp sipxdp"
+check "... a member of the group can use it" lab_in balancer setpriv --reuid=65534 --regid=64998 --clear-groups sipxdp-ctl status
+check "... no other user can open its directory and lock it" lab_in balancer sh -c \
+	'! setpriv --reuid=65534 --regid=65534 --clear-groups flock --nonblock /run/sipxdp true 2> /dev/null'
 is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
 foreign_program
 traces

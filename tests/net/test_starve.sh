@@ -113,8 +113,13 @@ lab_wait slow 25 || true
 like "a request sent byte by byte is refused after 2 s, also from root" "$(cat "$LAB_DIR/slow.log")" \
 	"the request was not complete in time.* after [2-9]\."
 
+lab_start holder balancer flock --no-fork "${SOCKET%/*}" sleep 300
+wait_for 10 eval '! lab_in balancer flock --nonblock "${SOCKET%/*}" true'
 rm "/proc/${LAB_HOLDER[balancer]}/root$SOCKET"
-check "a removed control socket is created again" wait_for 5 lab_answers
+check "a process locks the directory of a removed control socket: the daemon logs it and does not wait" \
+	wait_for 5 log_has "another process has locked the directory ${SOCKET%/*}/"
+lab_stop holder || true
+check "... the control socket is created again" wait_for 5 lab_answers
 check "... the log says so" log_has "listening on $SOCKET again"
 rm -r "/proc/${LAB_HOLDER[balancer]}/root${SOCKET%/*}"
 check "... also if its directory was removed" wait_for 5 lab_answers

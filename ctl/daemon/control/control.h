@@ -36,7 +36,8 @@ int control_take_over(struct control *control);
 
 /* Listens on a Unix socket at `path`, mode 0660, in the event loop. Creates the last directory of the path if it is
  * missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if another daemon listens there,
- * -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */
+ * -EEXIST if the path is not a socket, -EAGAIN if a different process keeps the directory locked (after 0.1 s),
+ * -ENAMETOOLONG beyond 107 bytes. */
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
 
 /* Makes the worker parse long requests, because parsing them in the event loop would delay all other events. */

@@ -7,9 +7,13 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "control.h"
 #include "control_socket.h"
+
+#define LOCK_ATTEMPTS 20
+#define LOCK_PAUSE_NSEC 5000000
 
 /* Removes the socket of a dead daemon. 0 if the path is free, or -errno. */
 static int free_path(const struct sockaddr_un *address)
@@ -68,6 +72,27 @@ static int listen_at(const struct sockaddr_un *address, int *fd, struct stat *fi
 	return error;
 }
 
+/* Two daemons may start at the same time: a daemon must not remove a socket that a second daemon has bound, but does
+ * not listen on yet. A daemon holds the lock only for an instant. The event loop must not wait for any other process
+ * that holds it. Returns the descriptor, or -errno: -EAGAIN if the directory remains locked. */
+static int lock_directory(const char *directory)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NSEC};
+	int attempts = LOCK_ATTEMPTS, error, fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		error = -errno;
+		if (error != -EWOULDBLOCK || !--attempts) {
+			close(fd);
+			return error;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
 int control_socket_open(const char *path, int *fd, struct stat *file)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -80,14 +105,13 @@ int control_socket_open(const char *path, int *fd, struct stat *file)
 	strcpy(address.sun_path, path);
 	if (slash)
 		memcpy(directory, path, slash == path ? 1 : (size_t)(slash - path));
-	if (slash && mkdir(directory, 0755) < 0 && errno != EEXIST)
+	/* Other users can connect, but cannot open the directory and lock it. */
+	if (slash && mkdir(directory, 0711) < 0 && errno != EEXIST)
 		return -errno;
-	/* Two daemons may start at the same time: a daemon must not remove a socket that a second daemon has bound, but
-	 * does not listen on yet. */
-	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	lock = lock_directory(directory);
 	if (lock < 0)
-		return -errno;
-	error = flock(lock, LOCK_EX) < 0 ? -errno : listen_at(&address, fd, file);
+		return lock;
+	error = listen_at(&address, fd, file);
 	close(lock);
 	return error;
 }
