@@ -255,6 +255,36 @@ void group_set_phases(
 	slots_map_free(before);
 }
 
+static bool is_in(const uint64_t *pools, size_t count, uint64_t pool)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pools[i] == pool)
+			return true;
+	return false;
+}
+
+/* A pool that is not in the list; 0: none. */
+static uint64_t find_other(const struct slots_map *map, const uint64_t *pools, size_t count)
+{
+	struct hash_map_entry entry;
+	size_t cursor = 0;
+
+	while (map && hash_map_next(map->pools, &cursor, &entry))
+		if (!is_in(pools, count, *(const uint64_t *)entry.key))
+			return *(const uint64_t *)entry.key;
+	return 0;
+}
+
+void group_keep_phases(struct group *group, const uint64_t *pools, size_t count)
+{
+	uint64_t pool;
+
+	while ((pool = find_other(group->own_slots, pools, count))) {
+		group_set_phases(group, pool, 0, NULL, 0);
+		hash_map_remove(group->own_slots->pools, &pool);
+	}
+}
+
 /* --- the phases at all members */
 
 /* Removes the slots that are not migrating at a member. A member that does not agree may end them at any time. */

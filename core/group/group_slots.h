@@ -11,6 +11,9 @@
 void group_set_phases(
 	struct group *group, uint64_t pool, uint64_t wanted, const struct migration_phases *phases, size_t words);
 
+/* Ends the phases of all pools that are not in this list of hashes: the member has these pools no longer. */
+void group_keep_phases(struct group *group, const uint64_t *pools, size_t count);
+
 /* Writes the slots of a pool that are in each phase at any member that counts, as the delivered messages say. Writes to
  * `begun` the slots that are migrating at all these members. Returns the fingerprint of the owners that these members
  * want; 0: they want different owners. A caller that wants different owners than the result must not move a slot that

@@ -52,6 +52,10 @@ is_healthy() {
 	group_ctl "$1" health > "$LAB_DIR/health"
 }
 
+is_migrating() {
+	! is_at_rest "$1"
+}
+
 # change WEIGHT HOST...: these balancers read a file in which px4 has this weight.
 change() {
 	local weight=$1 host
@@ -186,4 +190,16 @@ change 1 lb1 lb2 lb3
 check "status says that no migration ends while a member leaves again and again" wait_for 10 flaps
 check "they end when it no longer leaves" wait_for 30 group_all is_at_rest
 check "the warning ends" wait_for 10 group_all group_is '.waits == []'
+
+# --- a member that removes a pool
+
+GROUP_POOL="record_time: 60s, drain_timeout: 2s"
+change 2 lb1 lb2 lb3
+check "slots migrate at all members" wait_for 10 group_all is_migrating
+group_config lb3 px4 | sed 's/proxies/others/' | lab_write lb3 "$LAB_CONFIG"
+check "lb3 removes the pool" group_ctl lb3 reload --move-calls
+GROUP_POOL="record_time: 1s, drain_timeout: 2s"
+change 2 lb1 lb2
+check "the migration ends at lb1" wait_for 30 is_at_rest lb1
+check "... and at lb2" wait_for 30 is_at_rest lb2
 tap_end

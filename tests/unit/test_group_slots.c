@@ -275,6 +275,40 @@ static void check_settled(struct group_world *world)
 	}
 }
 
+/* The slots that move at any member, as this member knows it. */
+static uint64_t moving_at(const struct node *node, uint64_t pool)
+{
+	uint64_t recording, moving, unknown, begun;
+
+	group_phases(node->group, pool, 1, &(struct migration_phases){&recording, &moving, &unknown}, &begun);
+	return moving;
+}
+
+Test(group_slots, a_removed_pool_does_not_migrate_for_the_others)
+{
+	uint64_t none = 0, slots = 0xff;
+	const struct migration_phases phases = {&none, &slots, &slots};
+	struct group_world world;
+
+	group_world_begin(&world, AGREE_MAJORITY, 2);
+	group_world_run(&world, 5000);
+	for (uint64_t pool = POOL; pool < POOL + 3; pool++)
+		group_set_phases(world.nodes[0].group, pool, 1, &phases, 1);
+	group_world_run(&world, 500);
+	cr_assert_eq(moving_at(&world.nodes[1], POOL), slots);
+	group_keep_phases(world.nodes[0].group, (const uint64_t[]){5, POOL + 1}, 2);
+	group_world_run(&world, 500);
+	cr_expect_eq(moving_at(&world.nodes[1], POOL), 0);
+	cr_expect_eq(moving_at(&world.nodes[1], POOL + 1), slots);
+	cr_expect_eq(moving_at(&world.nodes[1], POOL + 2), 0);
+	group_set_phases(world.nodes[0].group, POOL, 1, &phases, 1);
+	group_keep_phases(world.nodes[0].group, NULL, 0);
+	group_world_run(&world, 500);
+	cr_expect_eq(moving_at(&world.nodes[1], POOL), 0);
+	cr_expect_eq(moving_at(&world.nodes[1], POOL + 1), 0);
+	group_world_end(&world);
+}
+
 Test(group_slots, no_slot_moves_before_all_members_have_recorded_it, .timeout = 300)
 {
 	for (unsigned int seed = 0; seed < HISTORIES; seed++) {

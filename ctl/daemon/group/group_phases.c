@@ -129,6 +129,18 @@ static void make_room(struct group_phases *phases, uint32_t pools)
 	phases->count = pools;
 }
 
+/* The other members must not wait for a pool that this member has removed. */
+static void end_removed_pools(struct group *group, const struct farm *farm)
+{
+	const size_t count = farm->config->pool_count;
+	uint64_t *pools = allocate(count, sizeof(*pools));
+
+	for (size_t i = 0; i < count; i++)
+		pools[i] = farm_pool_key(&farm->pools[i]);
+	group_keep_phases(group, pools, count);
+	free(pools);
+}
+
 void group_phases_send(struct group_phases *phases, struct daemon *daemon, const struct farm *farm, uint64_t now)
 {
 	const size_t words = MIGRATION_WORDS(daemon->running->contract.slots);
@@ -155,6 +167,10 @@ void group_phases_send(struct group_phases *phases, struct daemon *daemon, const
 		worker_unlock(daemon->worker);
 	}
 	migration_phases_free(&sets);
+	worker_lock(daemon->worker);
+	if (group_watch_sender(daemon->group_watch))
+		end_removed_pools(group_watch_sender(daemon->group_watch), farm);
+	worker_unlock(daemon->worker);
 }
 
 struct group_phases_wait group_phases_wait(const struct group_phases *phases, uint32_t pool)
