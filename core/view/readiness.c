@@ -100,7 +100,7 @@ static const char **find_faults(const struct image *image)
 		if (!image->pool_names[pool].name[0])
 			continue;
 		if (!has_owners(image, pool))
-			faults[pool] = "no backend can receive packets";
+			faults[pool] = live[pool] ? "no backend takes new calls" : "no backend can receive packets";
 		else if (!live[pool])
 			faults[pool] = "no backend passes its probes";
 	}

@@ -53,7 +53,9 @@ static bool update_state(struct daemon *daemon, const struct farm_pool *pool, st
 
 	if (!farm_update_state(daemon->farm, pool, backend, time(NULL)))
 		return false;
-	reason = farm_reason(daemon->farm, pool, backend);
+	/* The previous probe may not have been sent, for a reason that is over: probe_trouble_log() logs such reasons.
+	 */
+	reason = backend->record.state == STATE_UP ? "" : farm_reason(daemon->farm, pool, backend);
 	log_event(LOG_INFO,
 		LOG_FIELDS({"event", "backend_state"}, {"pool", backend->record.pool},
 			{"backend", backend->record.name}, {"state", farm_state_name(backend->record.state)}),

@@ -279,6 +279,40 @@ for host in px1 px3 px4; do
 done
 check "all servers recover and own their previous slots" wait_for 10 owners_are "$before"
 
+# --- no server takes new calls
+
+for host in px1 px2 px3; do
+	lab_ctl backend maint proxies $host > /dev/null
+done
+lab_ctl backend drain proxies px4 > /dev/null
+check "the last ready server drains: no server owns slots" wait_for 10 serving_are ""
+like "... status says that its calls are still forwarded" "$(lab_ctl status)" \
+	'^warning: *pool proxies: no backend takes new calls: only existing calls are forwarded$'
+is "... health says that no server takes new calls" "$(lab_ctl health || true)" "service sip: pool proxies: no backend takes new calls"
+lab_ctl backend maint proxies px4 > /dev/null
+like "... after maint, status says that no calls are forwarded" "$(lab_ctl status)" \
+	'^warning: *pool proxies: no backend can receive packets: its calls are not forwarded$'
+for host in "${LAB_BACKENDS[@]}"; do
+	lab_ctl backend ready proxies "$host" > /dev/null
+done
+check "... all servers are ready and own their previous slots" wait_for 10 owners_are "$before"
+
+# --- the interface of the balancer is down
+
+cannot_probe() {
+	grep -q 'warning: .*the balancer cannot probe 4 of 4 backends' <<< "$(lab_ctl status)"
+}
+
+# The servers are up before their next probe: the result of the previous one is that it was not sent.
+reconfigure "probe: {type: options, interval: 4s, timeout: 300ms}"
+lab_in balancer ip link set eth0 down
+check "the interface of the balancer is down: it cannot probe" wait_for 10 cannot_probe
+check "... all servers are suspected" wait_for 30 states_are "suspected suspected suspected suspected"
+lab_in balancer ip link set eth0 up
+check "... the interface is up, and all servers" wait_for 10 states_are "up up up up"
+is "... the log gives no reason for this" "$(grep -E 'backend proxies/px[0-9] is up:' "$LAB_DIR/sipxdpd.log")" ""
+is "... no calls have moved" "$(moved "$before")" ""
+
 # --- priorities
 
 reconfigure "probe: {$PROBE}" "" "" "priority: 2" "priority: 2"

@@ -58,11 +58,11 @@ static void expect(size_t count, const char *first)
 		cr_assert_str_eq(reasons.list[0], first);
 }
 
-static void maint(const char *pool, const char *backend)
+static void admin(const char *pool, const char *backend, enum admin_state state)
 {
 	char error[FARM_ERROR_SIZE];
 
-	cr_assert_eq(farm_set_admin(world.farm, pool, backend, ADMIN_MAINT, error), 0);
+	cr_assert_eq(farm_set_admin(world.farm, pool, backend, state, error), 0);
 	world_update_states(&world);
 	world_reconcile(&world, NULL);
 }
@@ -104,17 +104,26 @@ Test(readiness, one_interface_that_is_up_is_sufficient)
 
 Test(readiness, a_pool_without_backends_affects_each_service_that_uses_it)
 {
-	maint("proxies", "px1");
+	admin("proxies", "px1", ADMIN_MAINT);
 	check(NULL, NULL);
 	expect(0, NULL);
-	maint("proxies", "px2");
+	admin("proxies", "px2", ADMIN_MAINT);
 	check(NULL, NULL);
 	expect(2, "service sip: pool proxies: no backend can receive packets");
 }
 
+Test(readiness, a_pool_whose_backends_all_drain_takes_no_new_calls)
+{
+	admin("proxies", "px1", ADMIN_MAINT);
+	admin("proxies", "px2", ADMIN_DRAIN);
+	check("other", NULL);
+	expect(1, "service other: pool proxies: no backend takes new calls");
+	cr_expect(world.running->pools[0].migrating, "px2 still receives its calls");
+}
+
 Test(readiness, the_pool_of_a_method_counts_too)
 {
-	maint("registrars", "rg1");
+	admin("registrars", "rg1", ADMIN_MAINT);
 	check("other", NULL);
 	expect(0, NULL);
 	check("sip", NULL);

@@ -272,6 +272,21 @@ static void warn_of_states(const struct farm *farm, const struct farm_pool *pool
 			pool->config->name, count - BACKENDS_NAMED, pool->config->name);
 }
 
+/* No backend owns a slot of the pool. */
+static void warn_of_owners(const struct daemon *daemon, const struct farm_pool *pool, json_t *warnings)
+{
+	bool alive = false;
+
+	for (size_t i = 0; i < pool->count; i++)
+		alive |= daemon->running->backends[pool->backends[i].id].alive;
+	if (alive)
+		warn(warnings, "pool %s: no backend takes new calls: only existing calls are forwarded",
+			pool->config->name);
+	else
+		warn(warnings, "pool %s: no backend can receive packets: its calls are not forwarded",
+			pool->config->name);
+}
+
 static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
@@ -293,8 +308,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 				"it ignores them",
 				pool->config->name, pool->config->min_alive);
 		if (!report_serving(daemon, pool))
-			warn(warnings, "pool %s: no backend can receive packets: its calls are not forwarded",
-				pool->config->name);
+			warn_of_owners(daemon, pool, warnings);
 		warn_of_mtu(daemon, mtus, pool, warnings);
 		warn_of_trouble(pool, warnings);
 		warn_of_forwarding(pool, warnings);
