@@ -199,6 +199,34 @@ ended_by "the removal was cancelled: proxies/px2 is ready" leaving "backend remo
 ended_by "the drain was cancelled: proxies/px2 is maint" drain "backend drain proxies px2" "backend maint proxies px2"
 ended_by "proxies/px2 was removed before its calls had ended" drain "backend drain proxies px2" "backend remove proxies px2"
 
+# A different operator turns the drain into a removal: px2 is removed after the end of its only call, and before it has been
+# quiet for 32 s.
+
+# message METHOD CALL-ID [TAG]: prints a request for say.py.
+message() {
+	local IFS=$'\t' lines=("$1 sip:a@example.org SIP/2.0" "Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK$1"
+		"From: <sip:b@example.org>;tag=1" "To: <sip:a@example.org>${3-}" "Call-ID: $2" "CSeq: 1 $1")
+	echo "5060	${lines[*]}"
+}
+tracks() { [ "$(backend px2 .tracked_calls)" -eq "$1" ]; }
+
+write_file 's/record_time: 10m/record_time: 4s/' 's/drain_timeout: 1h/drain_timeout: 8s/'
+lab_ctl reload > /dev/null
+lab_ctl backend ready proxies px2 > /dev/null
+wait_for 10 eval '[ "$(backend px2 .state)" = up ]'
+lab_ctl pool finish proxies > /dev/null
+call=$(seq -f 'call-%g' 100 | lab_ctl lookup sip - | awk '$2 == "px2" { print $1; exit }')
+lab_start operator balancer sipxdp-ctl backend drain proxies px2 --wait 600
+wait_for 10 admin_is drain
+message INVITE "$call" | lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" > /dev/null
+check "a call begins during the recording" wait_for 5 tracks 1
+lab_ctl backend remove proxies px2 --drain > /dev/null
+message BYE "$call" ";tag=2" | lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" > /dev/null
+check "... and ends" wait_for 5 tracks 0
+is "... the drain is not at its end" "$(backend px2 '"\(.admin) \(.empty)"')" "leaving false"
+check "drain --wait succeeds after the removal with --drain by a different operator" lab_wait operator 20
+check "... px2 is removed" wait_for 5 eval '[ -z "$(backend px2 .name)" ]'
+
 # --- remove --drain --wait
 
 write_file 's/record_time: 10m/record_time: 0s/' 's/drain_timeout: 1h/drain_timeout: 1s/'
