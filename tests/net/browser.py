@@ -20,14 +20,15 @@ class Browser:
     def __init__(self, profile):
         read_commands, self.commands = os.pipe()
         self.answers, write_answers = os.pipe()
-        # The numbers 3 and 4 may be in use for other ends of the pipes.
+        os.makedirs(profile, exist_ok=True)
+        # The numbers 3 and 4 may be in use for other ends of the pipes. Chromium leaves directories in TMPDIR.
         self.process = subprocess.Popen(
             ["sh", "-c", f"exec 3<&{read_commands} 4>&{write_answers}; exec chromium \"$@\"", "sh",
              "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server",
              "--no-first-run", "--disable-extensions", "--disable-background-networking", "--hide-scrollbars",
              "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=[read_commands, write_answers], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+            pass_fds=[read_commands, write_answers], env=os.environ | {"TMPDIR": profile},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(read_commands)
         os.close(write_answers)
         self.rest = b""
