@@ -31,7 +31,8 @@ struct worker {
 	int wake_fd;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* protects the members below; held only briefly */
-	pthread_cond_t changed;
+	pthread_cond_t given; /* the lock */
+	pthread_cond_t added; /* a job, or the worker must stop. The loop gives the lock often: an idle worker sleeps on */
 	bool held;       /* a thread holds the lock */
 	bool loop_waits; /* the event loop is waiting for the lock; no other thread may take the lock before the loop */
 	bool keep;       /* worker_keep_lock() */
@@ -51,7 +52,7 @@ static void take(struct worker *worker, bool loop)
 	pthread_mutex_lock(&worker->mutex);
 	worker->loop_waits |= loop;
 	while (worker->held || (!loop && worker->loop_waits))
-		pthread_cond_wait(&worker->changed, &worker->mutex);
+		pthread_cond_wait(&worker->given, &worker->mutex);
 	worker->held = true;
 	if (loop)
 		worker->loop_waits = false;
@@ -64,7 +65,7 @@ static void give(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->mutex);
 	worker->held = false;
-	pthread_cond_broadcast(&worker->changed);
+	pthread_cond_broadcast(&worker->given);
 	pthread_mutex_unlock(&worker->mutex);
 }
 
@@ -116,7 +117,7 @@ static void add(struct worker *worker, struct jobs *jobs, void (*run)(void *data
 	*job = (struct job){.run = run, .done = done, .data = data};
 	pthread_mutex_lock(&worker->mutex);
 	STAILQ_INSERT_TAIL(jobs, job, entry);
-	pthread_cond_broadcast(&worker->changed);
+	pthread_cond_signal(&worker->added);
 	pthread_mutex_unlock(&worker->mutex);
 }
 
@@ -149,7 +150,7 @@ static struct job *next_job(struct worker *worker)
 
 	pthread_mutex_lock(&worker->mutex);
 	while (STAILQ_EMPTY(&worker->urgent) && STAILQ_EMPTY(&worker->jobs) && !worker->stop)
-		pthread_cond_wait(&worker->changed, &worker->mutex);
+		pthread_cond_wait(&worker->added, &worker->mutex);
 	if (!worker->stop)
 		job = take_job(worker);
 	pthread_mutex_unlock(&worker->mutex);
@@ -305,7 +306,8 @@ int worker_new(struct worker **out, sd_event *event)
 	STAILQ_INIT(&worker->jobs);
 	STAILQ_INIT(&worker->done);
 	pthread_mutex_init(&worker->mutex, NULL);
-	pthread_cond_init(&worker->changed, NULL);
+	pthread_cond_init(&worker->given, NULL);
+	pthread_cond_init(&worker->added, NULL);
 	worker->thread = pthread_self(); /* a valid value until the thread starts */
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = worker->wake_fd < 0 ? -errno
@@ -338,7 +340,7 @@ void worker_free(struct worker *worker)
 	if (!is_worker(worker)) {
 		pthread_mutex_lock(&worker->mutex);
 		worker->stop = true;
-		pthread_cond_broadcast(&worker->changed);
+		pthread_cond_signal(&worker->added);
 		pthread_mutex_unlock(&worker->mutex);
 		give(worker);
 		pthread_join(worker->thread, NULL);

@@ -119,20 +119,20 @@ static int on_change(void *data, void *record, size_t size)
 	return ++exchange->turn_count < CHANGES_AT_A_TIME ? 0 : -EAGAIN;
 }
 
-/* Reads what has been collected, and then waits for the next change. If changes remain, waits for a further
- * COLLECT_USEC. */
+/* Reads what has been collected, and collects for a further COLLECT_USEC. If there was nothing, waits for the next
+ * change. */
 static int on_collected(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct call_exchange *exchange = data;
-	bool remain = true;
+	bool may_read = exchange->link && group_link_backlog(exchange->link) < BACKLOG_MAX;
 
 	(void)usec;
 	exchange->turn_count = 0;
-	if (exchange->link && group_link_backlog(exchange->link) < BACKLOG_MAX) {
-		remain = ring_buffer__consume(exchange->ring) == -EAGAIN;
+	if (may_read) {
+		ring_buffer__consume(exchange->ring);
 		send_batch(exchange);
 	}
-	if (!remain) {
+	if (may_read && !exchange->turn_count) {
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 		return sd_event_source_set_enabled(exchange->readable, SD_EVENT_ON);
 	}

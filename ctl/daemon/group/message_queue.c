@@ -68,13 +68,14 @@ int message_queue_put(
 	struct message_queue *queue, const void *head, size_t head_length, const void *tail, size_t tail_length)
 {
 	struct queued *item = allocate(1, sizeof(*item) + head_length + tail_length);
-	bool fits;
+	bool fits, was_empty;
 
 	item->length = head_length + tail_length;
 	memcpy(item->bytes, head, head_length);
 	if (tail_length)
 		memcpy(item->bytes + head_length, tail, tail_length);
 	pthread_mutex_lock(&queue->mutex);
+	was_empty = !queue->first;
 	fits = queue->bytes + item->length <= BYTES_MAX;
 	if (fits) {
 		*queue->last = item;
@@ -86,7 +87,8 @@ int message_queue_put(
 		free(item);
 		return -ENOBUFS;
 	}
-	message_queue_wake(queue);
+	if (was_empty)
+		message_queue_wake(queue); /* else it is awake, or will be */
 	return 0;
 }
 
