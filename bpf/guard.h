@@ -72,10 +72,9 @@ static __always_inline void guard_count_exempt(const struct guarded *g, enum gua
 }
 
 /* Decides about a message that is over a limit. An initial request may still be exempt: it then needs only a token of
- * GUARD_BUCKET_EMERGENCY. */
+ * GUARD_BUCKET_EMERGENCY. This ceiling never drops a request that the limit would only count. */
 static __always_inline enum verdict guard_exceeds(struct xdp_md *ctx, struct guarded *g)
 {
-	__u32 rule = g->rule;
 	bool enforced = g->enforced;
 
 	if (g->flags & (GUARD_FLAG_EMERGENCY | GUARD_FLAG_PRIORITY) && guard_is_initial(g->bucket) && g->line &&
@@ -85,10 +84,9 @@ static __always_inline enum verdict guard_exceeds(struct xdp_md *ctx, struct gua
 			guard_count_exempt(g, GUARD_EXEMPT_EMERGENCY);
 			return VERDICT_CONTINUE;
 		}
-		rule = g->rule;
-		enforced = g->enforced;
+		enforced &= g->enforced;
 	}
-	return guard_apply(g, rule, enforced);
+	return guard_apply(g, g->rule, enforced);
 }
 
 /* Is the rule enforced by the guard as a whole? */
@@ -312,12 +310,15 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 
 /* --- limits of a service or a backend, after the backend is known */
 
-/* Takes a token from the limit of the service or of the backend. Returns true if there is none. */
-static __always_inline bool guard_surge_exceeds(struct guarded *g, __u32 id, __u32 rule)
+/* Takes a token from the limit of the service or of the backend. Returns true if there is none. A global function, to
+ * save stack in guard_surge(). */
+__noinline int guard_surge_exceeds(struct guarded *g, __u32 id, __u32 rule)
 {
 	struct surge *surge;
 	__u64 now;
 
+	if (!g)
+		return false;
 	if (rule == GUARD_RULE_SERVICE_SURGE)
 		surge = bpf_map_lookup_elem(&service_surges, &id);
 	else

@@ -31,8 +31,9 @@ struct worker {
 	int wake_fd;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* protects the members below; held only briefly */
-	pthread_cond_t given; /* the lock */
-	pthread_cond_t added; /* a job, or the worker must stop. The loop gives the lock often: an idle worker sleeps on */
+	pthread_cond_t given;  /* the lock */
+	pthread_cond_t
+		added;   /* a job, or the worker must stop. The loop gives the lock often: an idle worker sleeps on */
 	bool held;       /* a thread holds the lock */
 	bool loop_waits; /* the event loop is waiting for the lock; no other thread may take the lock before the loop */
 	bool keep;       /* worker_keep_lock() */

@@ -104,7 +104,7 @@ static struct guard_limit limit_of(uint32_t burst)
 
 static void fill_classes(struct balancer_bpf *skel, const struct guard_setup *setup)
 {
-	struct guard_class unlisted = {.enforced = setup->observe ? 0 : ~0u};
+	struct guard_class unlisted = {.enforced = setup->observe ? 0 : ~setup->observe_limits};
 	struct guard_class listed = {.list = TEST_LIST,
 		.action = setup->action,
 		.enforced = setup->observe || setup->observe_list ? 0 : ~0u};

@@ -13,6 +13,7 @@ struct guard_setup {
 	uint32_t burst[GUARD_BUCKETS]; /* of sources on no list; then no packet for minutes; 0: no limit */
 	uint64_t hash_key;             /* [a new one] */
 	bool observe;                  /* no rule is enforced */
+	uint32_t observe_limits;       /* bits by enum guard_bucket: these limits are not enforced */
 	bool observe_backends;         /* no limit of a backend is enforced */
 	const char *prefixes[4];       /* of TEST_LIST */
 	enum guard_action action;      /* of TEST_LIST, which has no limits */

@@ -27,6 +27,7 @@ struct row {
 	struct balancer_setup setup;
 	enum test_service service;
 	const struct frame_spec *before; /* an earlier frame with the same addresses */
+	uint8_t before_count;            /* [1] how often it comes */
 	bool before_is_dropped;
 	bool other_pool;  /* pool 1 selects the backend */
 	uint32_t backend; /* id of the expected backend, regardless of the key */
