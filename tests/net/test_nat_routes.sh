@@ -97,6 +97,16 @@ refuses() {
 	[ "$(lab_verdict nat_no_route)" -gt "$before" ]
 }
 
+# large_requests SIZE COUNT: requests for say.py, of more than SIZE bytes each
+large_requests() {
+	local i fill
+	fill=$(printf '%*s' "$1" "" | tr ' ' x)
+	for ((i = 0; i < $2; i++)); do
+		printf '5060\tOPTIONS sip:a@b SIP/2.0\tVia: SIP/2.0/UDP %s;branch=z9hG4bK%d\tCall-ID: %d\tX: %s\n' \
+			$PHONE "$i" "$i" "$fill"
+	done
+}
+
 none_lost() {
 	local status=0
 	lab_stop numbered || status=$?
@@ -177,4 +187,17 @@ check "... r2 continues" wait_for 5 carries r2
 is "... and r1 receives no packet any more" "$(carried r1)" "$after"
 kill -CONT "${LAB_PROCESS[sipxdpd]}"
 lab_stop numbered || true
+
+# The program is not attached to eth2, so the daemon sends all fragments of a response through the kernel.
+lab_plug balancer eth2 br2
+lab_in balancer ip link set dev eth2 mtu 1400
+lab_address balancer eth2 10.0.2.2/24
+lab_in balancer ip route flush table 100
+lab_in balancer ip route replace 10.0.2.0/24 dev eth2
+lab_in px1 sysctl -qw net.ipv4.ip_no_pmtu_disc=1 # without Don't Fragment
+lab_start px1 px1 python3 tests/net/named_echo.py px1 5060 10.0.1.11
+wait_for 5 grep -q listening "$LAB_DIR/px1.log"
+is "responses that are too large for an interface without the program arrive in fragments" \
+	"$(large_requests 1350 5 | lab_in phone python3 tests/net/say.py "$LAB_VIP" $PHONE | sort | uniq -c | xargs)" "5 px1"
+like "... status counts them as fragmented" "$(lab_ctl status)" "of those were fragmented"
 tap_end

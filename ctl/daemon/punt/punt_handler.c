@@ -46,7 +46,7 @@ static bool is_late(const struct punt *punt)
 
 /* --- oversize packets */
 
-/* True if all fragments were sent. */
+/* True if all fragments were sent, or punted again because the kernel must find their way to the client. */
 static bool fragment(const struct punt_handler *handler, const struct punt *punt)
 {
 	uint8_t piece[PUNT_FRAME_SIZE];
@@ -59,9 +59,12 @@ static bool fragment(const struct punt_handler *handler, const struct punt *punt
 	if (punt->owner.split_by_daemon &&
 		bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
-	while ((length = oversize_fragment_next(&cut, piece)))
-		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, &punt->owner))
+	while ((length = oversize_fragment_next(&cut, piece))) {
+		int error = reinject_frame(handler->reinject, piece, length, punt->ifindex, &punt->owner);
+
+		if (error && error != -EAGAIN) /* -EAGAIN: the program has punted the fragment to punt_nat */
 			return false;
+	}
 	return true;
 }
 
