@@ -69,19 +69,25 @@ static uint32_t find_pool(const struct image *image, const char *name, uint32_t 
 	return count;
 }
 
-/* Returns an array by pool id, which the caller frees. A pool that fails open forwards to backends that fail their
- * probes: these do not count. */
+/* A pool that fails open keeps forwarding to backends that are down. If all its backends stop answering together, it
+ * keeps forwarding to suspected ones. Neither can serve calls. */
+static bool is_live(const struct image *image, uint32_t id)
+{
+	const enum backend_state state = image->records[id].state;
+
+	return image->backends[id].alive && state != STATE_DOWN && state != STATE_SUSPECTED;
+}
+
+/* Returns an array by pool id, which the caller frees. */
 static bool *find_live_pools(const struct image *image)
 {
 	bool *live = allocate(image->contract.pools, sizeof(*live));
 	uint32_t pool = 0, found;
 
 	for (uint32_t id = 1; id <= image->contract.backends; id++) {
-		const struct backend_record *record = &image->records[id];
-
-		if (!image->backends[id].alive || record->state == STATE_DOWN)
+		if (!is_live(image, id))
 			continue;
-		found = find_pool(image, record->pool, pool);
+		found = find_pool(image, image->records[id].pool, pool);
 		if (found == image->contract.pools)
 			continue;
 		pool = found;
@@ -102,7 +108,7 @@ static const char **find_faults(const struct image *image)
 		if (!has_owners(image, pool))
 			faults[pool] = live[pool] ? "no backend takes new calls" : "no backend can receive packets";
 		else if (!live[pool])
-			faults[pool] = "no backend passes its probes";
+			faults[pool] = "its backends are down or suspected";
 	}
 	free(live);
 	return faults;

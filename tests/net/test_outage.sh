@@ -118,6 +118,8 @@ a_switch_fails() {
 	keeps "... during the failure" "$BEFORE"
 	like "... status warns of it" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: a network fault'
 	like "... backend list shows the reason" "$(lab_ctl backend list options)" 'px2 .*suspected.*no response to OPTIONS'
+	is "... the balancer is not healthy" "$(lab_ctl health --service options || true)" \
+		"service options: pool options: its backends are down or suspected"
 	sleep 5
 	keeps "... for longer than it takes to detect dead servers" "$BEFORE"
 	ports up px1
@@ -125,6 +127,7 @@ a_switch_fails() {
 	is "the first server that returns gets no calls of other servers" "$(moved "$BEFORE")" ""
 	ports up px2 px3 px4
 	check "all servers are back" wait_for 20 all_are "up up up up"
+	check "... the balancer is healthy" wait_for 10 lab_ctl health
 	keeps "... with their previous slots" "$BEFORE"
 	check "... the log reports the outage" log_has 'pool options: 4 of 4 backends stopped answering within'
 }

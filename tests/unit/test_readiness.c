@@ -130,13 +130,28 @@ Test(readiness, the_pool_of_a_method_counts_too)
 	expect(1, "service sip: pool registrars: no backend can receive packets");
 }
 
-Test(readiness, a_pool_that_fails_open_has_no_live_backend)
+static void set_state(const char *backend, enum backend_state state)
 {
 	for (uint32_t id = 1; id <= world.running->contract.backends; id++)
-		if (!strcmp(world.running->records[id].pool, "registrars"))
-			world.running->records[id].state = STATE_DOWN;
+		if (!strcmp(world.running->records[id].name, backend))
+			world.running->records[id].state = state;
+}
+
+Test(readiness, a_pool_that_fails_open_has_no_live_backend)
+{
+	set_state("rg1", STATE_DOWN);
 	check("sip", NULL);
-	expect(1, "service sip: pool registrars: no backend passes its probes");
+	expect(1, "service sip: pool registrars: its backends are down or suspected");
+}
+
+Test(readiness, a_pool_whose_backends_all_stopped_answering_has_no_live_backend)
+{
+	set_state("px1", STATE_SUSPECTED);
+	check("other", NULL);
+	expect(0, NULL);
+	set_state("px2", STATE_SUSPECTED);
+	check("other", NULL);
+	expect(1, "service other: pool proxies: its backends are down or suspected");
 }
 
 Test(readiness, an_unknown_service_is_an_error)
