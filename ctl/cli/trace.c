@@ -11,7 +11,7 @@
 #include "text.h"
 #include "trace.h"
 
-#define END_MSEC 5000 /* the longest time to wait for the totals */
+#define END_MSEC 5000 /* the longest time to show the packets that wait at the end, and to wait for the totals */
 
 struct trace {
 	struct output *output;
@@ -292,22 +292,40 @@ static bool follow(struct trace *trace, long long seconds)
 	return !err || err == -EINTR || err == -ETIMEDOUT || err == -EPIPE;
 }
 
-/* Ends the trace, and reads the totals. */
+/* The totals of the trace. `end`: the last line of the daemon, with its own totals; NULL: the daemon sent none. The
+ * packets that `--count` cuts off are not missing. */
+static void put_totals(const struct trace *trace, const json_t *end)
+{
+	long long lost = end ? json_integer_value(json_object_get(end, "lost")) : trace->lost;
+	long long unshown = json_integer_value(json_object_get(end, "packets")) - lost - trace->count;
+
+	fprintf(stderr, "sipxdp-ctl: %lld packets, %lld lost", trace->count, lost);
+	if (!end)
+		fputs(" so far (no totals from sipxdpd: more may be lost)", stderr);
+	else if (lost)
+		fputs(" (the daemon or the reader was too slow: use a narrower filter)", stderr);
+	if (unshown > 0 && (!trace->limit || trace->count < trace->limit))
+		fprintf(stderr, ", %lld not shown (they waited when the trace ended)", unshown);
+	fputc('\n', stderr);
+}
+
+/* Ends the trace: shows the packets that wait, if the reader takes them in time, and prints the totals, which follow
+ * them. */
 static void finish(struct trace *trace)
 {
 	const int64_t deadline = now_msec() + END_MSEC;
-	bool ended = false;
-	json_t *line;
+	json_t *line = NULL, *end = NULL;
 
 	shutdown(trace->client->fd, SHUT_WR);
-	while (!ended && now_msec() < deadline && !client_receive(trace->client, END_MSEC, NULL, &line)) {
-		ended = json_is_true(json_object_get(line, "end"));
-		if (json_object_get(line, "lost"))
-			trace->lost = json_integer_value(json_object_get(line, "lost"));
+	while (!end && now_msec() < deadline + END_MSEC && !client_receive(trace->client, END_MSEC, NULL, &line)) {
+		if (json_is_true(json_object_get(line, "end")))
+			end = json_incref(line);
+		else if (!trace->failed && now_msec() < deadline)
+			take(trace, line);
 		json_decref(line);
 	}
-	fprintf(stderr, "sipxdp-ctl: %lld packets, %lld lost%s\n", trace->count, trace->lost,
-		trace->lost ? " (the daemon or the reader was too slow: use a narrower filter)" : "");
+	put_totals(trace, end);
+	json_decref(end);
 }
 
 static bool open_pcap(struct trace *trace, const char *path)

@@ -232,6 +232,50 @@ kill -CONT "${LAB_PROCESS[slow]}"
 check "... the trace ends" lab_stop slow INT
 like "... and says how many packets are lost" "$(cat "$LAB_DIR/slow.log")" '[0-9]+ packets, [1-9][0-9]* lost'
 
+# The totals count every packet. The reader of the first trace starts to read when the time of the trace is over. The reader of
+# the second one is too slow.
+SENT=2000
+
+packets_of_sip() {
+	lab_ctl --json stats | jq '.services[] | select(.name == "sip") | .packets'
+}
+
+have_arrived() {
+	[ "$(packets_of_sip)" -ge "$1" ]
+}
+
+send_all() {
+	local before
+	before=$(packets_of_sip)
+	lab_in client python3 - "$LAB_VIP" $SENT <<- 'PYTHON'
+		import socket, sys, time
+		udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		for number in range(int(sys.argv[2])):
+		    udp.sendto(b"\r\n", (sys.argv[1], 5060))
+		    time.sleep(0.0002)
+	PYTHON
+	wait_for 10 have_arrived $((before + SENT))
+}
+
+trace late --seconds 5
+kill -STOP "${LAB_PROCESS[late]}"
+send_all
+sleep 5
+kill -CONT "${LAB_PROCESS[late]}"
+check "a trace whose time is over ends" lab_wait late 20
+is "... and its totals include the packets that waited" "$(cat "$LAB_DIR/late.log")" "sipxdp-ctl: $SENT packets, 0 lost"
+check "... it has shown all of them" packets late $SENT
+
+: > "$LAB_DIR/lazy.out"
+lab_start lazy balancer sh -c "sipxdp-ctl --json trace --seconds 3 |
+	while read -r line; do echo \"\$line\" >> $LAB_DIR/lazy.out; sleep 0.02; done"
+wait_for 5 program_is observer
+send_all
+check "a trace with a slow reader ends" lab_wait lazy 60
+shown=$(wc -l < "$LAB_DIR/lazy.out")
+like "... and says how many packets it has not shown" "$(cat "$LAB_DIR/lazy.log")" \
+	"^sipxdp-ctl: $shown packets, 0 lost, $((SENT - shown)) not shown"
+
 # The daemon reads the records in portions. When the first trace ends after such a portion, its other records are still
 # in the ring buffer, and the second trace has the same index.
 trace first
