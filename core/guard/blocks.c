@@ -129,17 +129,59 @@ static bool overlap(const struct prefix_key *a, const struct prefix_key *b)
 	return a->bits <= b->bits ? prefix_contains(a, &b->address) : prefix_contains(b, &a->address);
 }
 
+/* Can the entry apply to packets for this service ("": any service)? */
+static bool shares_service(const struct block *block, const char *service)
+{
+	return !*service || !*block->value.service || !strncmp(block->value.service, service, NAME_SIZE);
+}
+
 const struct block *blocks_trusting(const struct blocks *blocks, const struct prefix_key *prefix, const char *service)
 {
 	for (size_t i = 0; i < blocks->count; i++) {
 		const struct block *block = blocks->list[i];
-		bool shares_service =
-			!*service || !*block->value.service || !strncmp(block->value.service, service, NAME_SIZE);
 
-		if (block->value.list == GUARD_LIST_TRUSTED && shares_service && overlap(&block->prefix, prefix))
+		if (block->value.list == GUARD_LIST_TRUSTED && shares_service(block, service) &&
+			overlap(&block->prefix, prefix))
 			return block;
 	}
 	return NULL;
+}
+
+static bool is_block_of_operator(const struct block *block)
+{
+	return block->value.list == GUARD_LIST_BLOCKED && !block->value.by_server;
+}
+
+static bool is_any(const struct block *block)
+{
+	(void)block;
+	return true;
+}
+
+/* Of the entries that contain a prefix, the last one in the order of the entries is the longest. */
+static const struct block *around(const struct blocks *blocks, const struct prefix_key *prefix, const char *service,
+	bool (*is_wanted)(const struct block *))
+{
+	const struct block *found = NULL;
+
+	for (size_t i = 0; i < blocks->count; i++) {
+		const struct block *block = blocks->list[i];
+
+		if (block->prefix.bits <= prefix->bits && prefix_contains(&block->prefix, &prefix->address) &&
+			shares_service(block, service) && is_wanted(block))
+			found = block;
+	}
+	return found;
+}
+
+const struct block *blocks_blocking(const struct blocks *blocks, const struct prefix_key *prefix, const char *service)
+{
+	return around(blocks, prefix, service, is_block_of_operator);
+}
+
+const struct block *blocks_around(const struct blocks *blocks, const struct prefix_key *prefix, const char *service)
+{
+	return around(blocks, prefix, service, is_any);
 }
 
 /* --- changes */

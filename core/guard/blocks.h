@@ -39,6 +39,13 @@ const struct block *blocks_match(const struct blocks *blocks, const struct addre
  * service). NULL if there is none. */
 const struct block *blocks_trusting(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
 
+/* The entry with the longest prefix that contains this prefix and applies to this service ("": to any service). NULL if
+ * there is none. */
+const struct block *blocks_around(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
+
+/* The same among the blocks by operators. */
+const struct block *blocks_blocking(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
+
 /* Adds an entry, or replaces the entry with the same prefix and service. A server may replace only its own entries, and
  * entries of other servers that end earlier. 0, or the reason in `error`: -EPERM if the server may not replace the
  * entry, -ENOSPC if there are GUARD_BLOCKS entries already. */

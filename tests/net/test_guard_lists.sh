@@ -14,7 +14,7 @@ DENIED=10.0.0.131 OTHER=10.0.0.132 TRUSTED=10.0.0.133 UNLISTED=10.0.0.134
 
 # config [TRACKED_CALLS]: a list in the configuration, and one in the file $FEED.
 config() {
-	LAB_SECTIONS="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED, $LAB_CLIENT]}, {name: feed, action: deny, file: $FEED}]}
+	LAB_SECTIONS="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED, $LAB_CLIENT]}, {name: feed, action: deny, file: $FEED}, {name: offices, action: trust, file: $OFFICES}]}
 join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, guard: true}
 limits: {tracked_calls: ${1:-4096}}"
 	lab_config dsr
@@ -74,11 +74,20 @@ ban() {
 	lab_in px1 env SIPXDP_BAN="$LAB_DIR/ban.conf" sh "$LAB_DIR/sipxdp-ban" "$@"
 }
 
+# knows_trusted: does the balancer refuse a ban of a trusted source because of its list? Fails for ever if it has accepted the ban.
+knows_trusted() {
+	ban block $TRUSTED 10m > "$LAB_DIR/ban.log" 2>&1
+	case $(cat "$LAB_DIR/ban.log") in
+	*"is on list carriers"*) [ -z "$(blocked | grep -w $TRUSTED)" ] ;;
+	*) return 1 ;;
+	esac
+}
 
 lab_open
 lab_flat 2
 mkdir "$LAB_DIR/lists"
-FEED=$LAB_DIR/lists/feed.txt
+FEED=$LAB_DIR/lists/feed.txt OFFICES=$LAB_DIR/lists/offices.txt
+: > "$OFFICES"
 feed "$DENIED"
 lab_address client eth0 $DENIED/24 $OTHER/24 $TRUSTED/24 $UNLISTED/24
 sed -n '/<!-- file: .*sipxdp-ban -->/,/^```$/p' docs/guard.md | sed '1,2d;$d' > "$LAB_DIR/sipxdp-ban"
@@ -123,11 +132,24 @@ million=$!
 check "a block during a reload of a million prefixes" lab_ctl guard block $UNLISTED --for 1h --reason "load"
 check "... applies at once" drops $UNLISTED
 check "... the reload succeeds" wait "$million"
-like "... with all prefixes" "$(cat "$LAB_DIR/million")" "1000003 prefixes on 2 lists are in use"
+like "... with all prefixes" "$(cat "$LAB_DIR/million")" "1000003 prefixes on 3 lists are in use"
 check "... the new lists apply" drops $DENIED
 check "... the block is still there" drops $UNLISTED
 sed -i '1d' "$FEED"
 PACKETS_A_SECOND=5000 through "packets of a trusted source pass during such a reload" lab_ctl guard reload
+lab_stop sipxdpd > /dev/null
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "while a daemon reads its lists, a server cannot block a trusted source" wait_for 20 knows_trusted
+echo 10.0.0 > "$OFFICES"
+lab_stop sipxdpd > /dev/null
+lab_daemon
+check "while a list of trusted sources has a fault" wait_for 10 warns
+like "... guard block says so" "$(lab_ctl guard block 5.5.5.5 2>&1)" "cannot block 5.5.5.5: trusted list offices is not loaded.*--force"
+like "... a server receives 503" "$(ban block 5.5.5.5 10m 2>&1 | tr "\n" " ")" "503.*trusted list offices is not loaded"
+check "... --force blocks" lab_ctl guard block 5.5.5.5 --force
+lab_ctl guard unblock 5.5.5.5 > /dev/null
+: > "$OFFICES"
+lab_ctl guard reload > /dev/null
 sed -i '700000s/.*/11.0.0/' "$FEED"
 like "a fault in line 700,000 is found" "$(lab_ctl guard reload 2>&1)" "feed.txt:700000: '11.0.0' is not"
 feed "$DENIED"
@@ -152,6 +174,13 @@ check "guard trust exempts a denied source" lab_ctl guard trust $DENIED
 check "... it passes" passes $DENIED
 check "... until guard unblock" lab_ctl guard unblock $DENIED
 check "... then it is dropped again" drops $DENIED
+lab_ctl guard block 10.0.0.130/31 --for 10m > /dev/null
+lab_ctl guard block $DENIED --for 10m > /dev/null
+like "guard unblock within a wider block names this block" "$(lab_ctl guard unblock $DENIED)" \
+	"$DENIED: 10.0.0.130/31 is still blocked by operator"
+like "... without one, the lists apply" "$(lab_ctl guard unblock 10.0.0.130/31)" "10.0.0.130/31: the lists apply again"
+lab_ctl guard block 2001:db8:1:2::3 > /dev/null
+like "guard unblock names the whole source" "$(lab_ctl guard unblock 2001:db8:1:2::4)" "2001:db8:1:2::/64: the lists apply again"
 
 for prefix in $LAB_VIP "10.0.0.0/8" "$LAB_BALANCER" "$TRUSTED" "0.0.0.0/0"; do
 	like "guard block refuses $prefix" "$(lab_ctl guard block "$prefix" 2>&1)" "cannot block"
@@ -187,6 +216,10 @@ like "... the server cannot end the block of an operator" "$(ban unblock $TRUSTE
 like "... the server cannot block a VIP" "$(ban block "$LAB_VIP" 10m 2>&1)" "cannot block"
 check "... the server ends its own block" ban unblock $OTHER
 check "... the source passes" passes $OTHER
+lab_ctl guard block 5.6.0.0/16 > /dev/null
+like "... the server cannot trust a source within the block of an operator" "$(ban trust 5.6.7.8 10m 2>&1)" \
+	"cannot trust 5.6.7.8: 5.6.0.0/16 is blocked by operator root"
+lab_ctl guard unblock 5.6.0.0/16 > /dev/null
 sed -i s/SECRET=.*/SECRET=a-wrong-secret-of-16/ "$LAB_DIR/ban.conf"
 like "a wrong secret is refused" "$(ban block $OTHER 10m 2>&1)" "the signature is wrong"
 

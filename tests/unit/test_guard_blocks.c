@@ -169,6 +169,66 @@ Test(guard_blocks, a_block_overlaps_a_trust_entry)
 	blocks_free(blocks);
 }
 
+Test(guard_blocks, a_prefix_is_within_a_block_of_an_operator)
+{
+	static const struct {
+		const char *prefix, *service, *who; /* NULL: not within a block */
+	} rows[] = {
+		{"5.5.5.0/24", "", "net"}, {"5.5.5.5", "", "net"}, {"5.5.5.5", "sip", "net"},
+		{"5.5.0.0/16", "", NULL}, /* the block is longer, and still applies */
+		{"9.9.9.9", "trunk", "trunk"}, {"9.9.9.9", "", "trunk"}, {"9.9.9.9", "sip", NULL},
+		{"7.7.7.7", "", NULL}, /* a block by a server */
+		{"8.8.8.8", "", NULL}, /* trusted */
+	};
+	struct block trust = entry("8.8.8.0/24", "", OPERATOR, "trust", 0);
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE];
+
+	put(blocks, "5.5.5.0/24", "", OPERATOR, "net", 0, error);
+	put(blocks, "9.9.9.0/24", "trunk", OPERATOR, "trunk", 0, error);
+	put(blocks, "7.7.7.0/24", "", SERVER, "px1", 0, error);
+	trust.value.list = GUARD_LIST_TRUSTED;
+	blocks_put(blocks, &trust, error);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct block server = entry(rows[i].prefix, rows[i].service, SERVER, "px2", 1000);
+		const struct block *found = blocks_blocking(blocks, &server.prefix, rows[i].service);
+
+		cr_expect_str_eq(found ? found->value.who : "none", rows[i].who ? rows[i].who : "none", "%s %s",
+			rows[i].prefix, rows[i].service);
+	}
+	blocks_free(blocks);
+}
+
+Test(guard_blocks, the_longest_entry_around_a_prefix)
+{
+	static const struct {
+		const char *prefix, *service, *who; /* NULL: no entry */
+	} rows[] = {
+		{"10.0.0.131", "", "pair"},
+		{"10.0.0.130/31", "", "pair"},
+		{"10.0.0.132", "", "net"},
+		{"10.0.0.0/23", "", NULL},
+		{"10.0.0.7", "", "trunk"},
+		{"10.0.0.7", "trunk", "trunk"},
+		{"10.0.0.7", "sip", "net"},
+		{"10.0.1.1", "", NULL},
+	};
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE];
+
+	put(blocks, "10.0.0.0/24", "", OPERATOR, "net", 0, error);
+	put(blocks, "10.0.0.130/31", "", SERVER, "pair", 0, error);
+	put(blocks, "10.0.0.7", "trunk", OPERATOR, "trunk", 0, error);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct block removed = entry(rows[i].prefix, rows[i].service, OPERATOR, "root", 0);
+		const struct block *found = blocks_around(blocks, &removed.prefix, rows[i].service);
+
+		cr_expect_str_eq(found ? found->value.who : "none", rows[i].who ? rows[i].who : "none", "%s %s",
+			rows[i].prefix, rows[i].service);
+	}
+	blocks_free(blocks);
+}
+
 Test(guard_blocks, the_longest_prefix_of_the_service_applies)
 {
 	static const struct {

@@ -232,7 +232,7 @@ void guard_blocks_update(struct daemon *daemon)
 
 /* The kernel distinguishes sources, not single addresses. A file without a guard does not define sources: its blocks
  * can only be removed. */
-static struct prefix_key widen(const struct daemon *daemon, const struct prefix_key *prefix)
+struct prefix_key guard_blocks_prefix(const struct daemon *daemon, const struct prefix_key *prefix)
 {
 	const struct config_guard *guard = &daemon->farm->config->guard;
 
@@ -322,18 +322,34 @@ static int check_trusted(const struct daemon *daemon, const struct block *block,
 	const bool by_server = block->value.by_server;
 	const struct block *trusting;
 	char text[PREFIX_TEXT_SIZE];
-	const char *list = guard_lists_trusting(daemon, &block->prefix, text);
+	const char *force = by_server ? "" : " (--force blocks it nevertheless)";
+	const char *list = guard_lists_unknown_trust(daemon);
 
 	if (list)
-		return refuse(-EPERM, error, "%s is on list %s, which is trusted%s", text, list,
-			by_server ? "" : " (--force blocks it nevertheless)");
+		return refuse(-EAGAIN, error, "trusted list %s is not loaded: try again, or see 'sipxdp-ctl status'%s",
+			list, force);
+	list = guard_lists_trusting(daemon, &block->prefix, text);
+	if (list)
+		return refuse(-EPERM, error, "%s is on list %s, which is trusted%s", text, list, force);
 	trusting =
 		by_server ? NULL : blocks_trusting(daemon->guard_blocks->entries, &block->prefix, block->value.service);
 	if (trusting)
-		return refuse(-EPERM, error, "%s is trusted by %s %.63s (--force blocks it nevertheless)",
-			prefix_format(&trusting->prefix, text), trusting->value.by_server ? "server" : "operator",
-			trusting->value.who);
+		return refuse(-EPERM, error, "%s is trusted by %s %.63s%s", prefix_format(&trusting->prefix, text),
+			trusting->value.by_server ? "server" : "operator", trusting->value.who, force);
 	return 0;
+}
+
+/* The longest prefix applies, so that trust within the block of an operator would lift this block. */
+static int check_blocked(const struct daemon *daemon, const struct block *block, char error[BLOCKS_ERROR_SIZE])
+{
+	char text[PREFIX_TEXT_SIZE];
+	const struct block *blocking =
+		blocks_blocking(daemon->guard_blocks->entries, &block->prefix, block->value.service);
+
+	if (!blocking)
+		return 0;
+	return refuse(-EPERM, error, "%s is blocked by operator %.63s", prefix_format(&blocking->prefix, text),
+		blocking->value.who);
 }
 
 static int check(const struct daemon *daemon, const struct block *block, bool force, char error[BLOCKS_ERROR_SIZE])
@@ -346,7 +362,7 @@ static int check(const struct daemon *daemon, const struct block *block, bool fo
 			address_is_ipv4(&prefix->address) ? SHORTEST_IPV4 : SHORTEST_IPV6,
 			block->value.by_server ? "" : " (--force permits this)");
 	if (!blocks)
-		return 0;
+		return block->value.by_server && !force ? check_blocked(daemon, block, error) : 0;
 	if (!contains_all(prefix) && check_harm(daemon, prefix, error))
 		return -EPERM;
 	return force ? 0 : check_trusted(daemon, block, error);
@@ -358,7 +374,7 @@ int guard_blocks_put(struct daemon *daemon, const struct block *wanted, bool for
 	struct block block = *wanted;
 	int result;
 
-	block.prefix = widen(daemon, &wanted->prefix);
+	block.prefix = guard_blocks_prefix(daemon, &wanted->prefix);
 	result = check(daemon, &block, force, reason);
 	if (result)
 		return refuse(result, error, "cannot %s %s: %.180s",
@@ -375,7 +391,7 @@ int guard_blocks_put(struct daemon *daemon, const struct block *wanted, bool for
 int guard_blocks_remove(struct daemon *daemon, const struct prefix_key *prefix, const char *service, const char *server,
 	char error[BLOCKS_ERROR_SIZE])
 {
-	const struct prefix_key key = widen(daemon, prefix);
+	const struct prefix_key key = guard_blocks_prefix(daemon, prefix);
 	int result = blocks_remove(daemon->guard_blocks->entries, &key, service, server, error);
 
 	if (result)

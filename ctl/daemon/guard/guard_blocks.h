@@ -36,9 +36,12 @@ uint64_t guard_blocks_expiry(uint32_t duration);
 /* The time in ms until an entry expires; 0 if it never expires. */
 uint64_t guard_blocks_rest(const struct block *block);
 
+/* The prefix of the entry for a prefix: at least one source. */
+struct prefix_key guard_blocks_prefix(const struct daemon *daemon, const struct prefix_key *prefix);
+
 /* Adds or replaces an entry. `force` permits a prefix that overlaps a trusted prefix or is very short. A server
  * may block a prefix that overlaps a trust entry, but not a prefix that overlaps a trusted list. 0, or -errno with the
- * reason in `error`. */
+ * reason in `error`: -EAGAIN while it is not known which prefixes the lists trust. */
 int guard_blocks_put(struct daemon *daemon, const struct block *block, bool force, char error[BLOCKS_ERROR_SIZE]);
 
 /* Same as blocks_remove(), but also changes the map. */

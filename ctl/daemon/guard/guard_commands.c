@@ -211,14 +211,31 @@ json_t *guard_command_put(struct daemon *daemon, const struct request *request)
 	return change_reply(describe(&block, request->guard.time, text, sizeof(text)), warnings);
 }
 
+/* "10.0.0.7: 10.0.0.0/24 is still blocked by operator root": the removed entry may have been within a wider one, or
+ * beside one for a different set of services. */
+static void describe_removal(const struct prefix_key *removed, const struct block *other, char text[BLOCKS_ERROR_SIZE])
+{
+	char prefix[PREFIX_TEXT_SIZE], wider[PREFIX_TEXT_SIZE];
+
+	prefix_format(removed, prefix);
+	if (!other)
+		snprintf(text, BLOCKS_ERROR_SIZE, "%s: the lists apply again", prefix);
+	else
+		snprintf(text, BLOCKS_ERROR_SIZE, "%s: %s is still %s by %s %.63s%s%.63s", prefix,
+			prefix_format(&other->prefix, wider), state_names[other->value.list],
+			other->value.by_server ? "server" : "operator", other->value.who,
+			*other->value.service ? " for service " : "", other->value.service);
+}
+
 json_t *guard_command_unblock(struct daemon *daemon, const struct request *request)
 {
 	const char *service = request->service ? request->service : "";
-	char error[BLOCKS_ERROR_SIZE], prefix[PREFIX_TEXT_SIZE], text[256];
+	const struct prefix_key prefix = guard_blocks_prefix(daemon, &request->guard.prefix);
+	char error[BLOCKS_ERROR_SIZE], text[BLOCKS_ERROR_SIZE];
 
-	if (guard_blocks_remove(daemon, &request->guard.prefix, service, NULL, error))
+	if (guard_blocks_remove(daemon, &prefix, service, NULL, error))
 		return protocol_error(NULL, "%s", error);
-	snprintf(text, sizeof(text), "%s: the lists apply again", prefix_format(&request->guard.prefix, prefix));
+	describe_removal(&prefix, blocks_around(guard_blocks_entries(daemon), &prefix, service), text);
 	return change_reply(text, json_array());
 }
 

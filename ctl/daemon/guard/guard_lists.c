@@ -331,6 +331,17 @@ const struct guard_files *guard_lists_files(const struct daemon *daemon)
 	return daemon->guard_lists->files;
 }
 
+const char *guard_lists_unknown_trust(const struct daemon *daemon)
+{
+	const struct guard_files *files = daemon->guard_lists->files;
+	const struct config_guard *guard = &daemon->farm->config->guard;
+
+	for (size_t i = 0; i < guard->list_count; i++)
+		if (guard->lists[i].action == GUARD_TRUST && (!files || i >= files->count || files->lists[i].is_faulty))
+			return guard->lists[i].name;
+	return NULL;
+}
+
 const char *guard_lists_trusting(
 	const struct daemon *daemon, const struct prefix_key *prefix, char text[PREFIX_TEXT_SIZE])
 {

@@ -32,13 +32,17 @@ int guard_lists_update(struct daemon *daemon);
 /* Stores the reason why files were refused, for `status`, until guard_lists_take(). */
 void guard_lists_note_faults(struct daemon *daemon, const struct faults *faults);
 
-/* The next four functions only read, and any thread with the lock may call them. */
+/* The next functions only read, and any thread with the lock may call them. */
 
 /* The reason why the lists differ from the files; NULL: they do not. */
 const char *guard_lists_fault(const struct daemon *daemon);
 
 /* May the maps be marked as filled? */
 bool guard_lists_are_ready(const struct daemon *daemon);
+
+/* The name of a list with the action trust whose prefixes are not known: it is not read yet, or its file has a fault.
+ * NULL: none. The kernel may still trust the prefixes of the previous daemon. */
+const char *guard_lists_unknown_trust(const struct daemon *daemon);
 
 /* The name of a list with the action trust that overlaps the prefix; NULL: none. Writes the prefix on the list. */
 const char *guard_lists_trusting(
