@@ -15,6 +15,17 @@ static time_t now_seconds(void)
 	return now.tv_sec;
 }
 
+/* Asks, and expects a result. Returns false if there is none, also because the daemon refuses the request;
+ * client->error says why. The caller frees the reply in both cases. */
+static bool ask(struct client *client, const json_t *request, struct reply *reply)
+{
+	if (client_ask(client, request, reply))
+		return false;
+	if (!reply->result)
+		snprintf(client->error, sizeof(client->error), "%s", reply->error);
+	return reply->result;
+}
+
 /* What one reply says about the backend. */
 struct watched {
 	bool is_missing, is_empty;
@@ -39,7 +50,7 @@ static bool watch(struct client *client, const json_t *request, const char *back
 {
 	struct reply reply = {0};
 	json_t *item, *line = NULL;
-	bool answered = client_ask(client, request, &reply) == 0;
+	bool answered = ask(client, request, &reply);
 	size_t i;
 
 	json_array_foreach(reply.result, i, item)
@@ -50,9 +61,6 @@ static bool watch(struct client *client, const json_t *request, const char *back
 			line = item;
 	}
 	note_line(line, watched);
-	if (answered && !reply.result)
-		snprintf(client->error, sizeof(client->error), "%s", reply.error);
-	answered = answered && reply.result;
 	protocol_reply_free(&reply);
 	return answered;
 }
@@ -137,7 +145,7 @@ static json_int_t service_packets(const json_t *stats)
 static bool read_packets(struct client *client, const json_t *request, json_int_t *packets)
 {
 	struct reply reply = {0};
-	bool read = client_ask(client, request, &reply) == 0;
+	bool read = ask(client, request, &reply);
 
 	*packets = read ? service_packets(reply.result) : 0;
 	protocol_reply_free(&reply);

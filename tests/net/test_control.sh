@@ -102,6 +102,11 @@ partner $'{"ok": false, "error": "odd \\u001b[31m \\u202e name", "faults": []}\n
 is "control characters in a message are escaped" "$status $out" \
 	'1 sipxdp-ctl: odd \x1b[31m \xe2\x80\xae name'
 
+echo '{"ok": false, "error": "too many clients: try again", "faults": []}' > "$replies/stats.json"
+run away --wait 1
+is "away --wait fails if the daemon refuses to print the counters" "$status $err" "1 sipxdp-ctl: too many clients: try again"
+rm "$replies/stats.json"
+
 cat > "$replies/plan.json" <<'JSON'
 {"ok": false, "error": "2 faults, nothing was changed", "faults": [
  {"line": 3, "column": 7, "message": "unknown key 'sevices'"}, {"line": 0, "column": 0, "message": "no pools"}]}
