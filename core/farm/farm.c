@@ -334,11 +334,13 @@ static void check_guards(const struct farm *farm, const struct image *running, s
 
 static void check_nat(const struct farm *farm, struct faults *faults)
 {
-	char text[NAT_TEXT_SIZE];
+	char text[FARM_NAT_TEXT_SIZE];
 
 	if (farm_nat_conflict(farm, text))
 		faults_add(faults, (struct position){0},
-			"%s (a backend that joined, or that was added by 'sipxdp-ctl': remove it first)", text);
+			"%s (a backend that joined, that was added by 'sipxdp-ctl', or that is leaving: remove it "
+			"first)",
+			text);
 }
 
 struct farm *farm_new(

@@ -87,11 +87,30 @@ static const char *conflict_text(const struct farm *farm, struct nat_mappings *m
 	return text;
 }
 
-const char *farm_nat_conflict(const struct farm *farm, char text[NAT_TEXT_SIZE])
+/* The first backend that cannot receive the packets of a service. */
+static const char *obstacle_text(
+	const struct farm *farm, const struct nat_mappings *mappings, char text[FARM_NAT_TEXT_SIZE])
+{
+	char obstacle[NAT_TEXT_SIZE];
+
+	for (size_t i = 0; i < mappings->count; i++) {
+		const struct nat_mapping *mapping = &mappings->list[i];
+
+		if (!nat_obstacle(&farm->config->services[mapping->service], &mapping->backend, obstacle))
+			continue;
+		snprintf(text, FARM_NAT_TEXT_SIZE, "backend %s: %s", mapping->backend.name, obstacle);
+		return text;
+	}
+	return NULL;
+}
+
+const char *farm_nat_conflict(const struct farm *farm, char text[FARM_NAT_TEXT_SIZE])
 {
 	struct nat_mappings mappings = all_mappings(farm);
-	const char *fault = conflict_text(farm, &mappings, text);
+	const char *fault = obstacle_text(farm, &mappings, text);
 
+	if (!fault)
+		fault = conflict_text(farm, &mappings, text);
 	nat_mappings_free(&mappings);
 	return fault;
 }

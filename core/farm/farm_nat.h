@@ -10,9 +10,10 @@
 const char *farm_check_nat(const struct farm *farm, const struct farm_pool *pool, const struct nat_backend *backend,
 	char text[NAT_TEXT_SIZE]);
 
-/* Writes to `text` which backend added at runtime conflicts with a different one, and returns it; NULL: none. Conflicts
- * within the file are found before, by config_read(). */
-const char *farm_nat_conflict(const struct farm *farm, char text[NAT_TEXT_SIZE]);
+/* Writes to `text` which backend added at runtime cannot receive the packets of a service, or conflicts with a
+ * different one, and returns it; NULL: none. Faults within the file are found before, by config_read(). */
+#define FARM_NAT_TEXT_SIZE (NAT_TEXT_SIZE + NAME_SIZE + sizeof("backend : "))
+const char *farm_nat_conflict(const struct farm *farm, char text[FARM_NAT_TEXT_SIZE]);
 
 /* Adds the entries for the return path from the backends to the desired image. */
 void desire_nat(const struct farm *farm, struct image *image);

@@ -174,26 +174,48 @@ Test(nat, a_draining_backend_keeps_its_port)
 	expect("10.0.0.12", 5090, IPPROTO_UDP, "192.0.2.10", 5060);
 }
 
-Test(nat, a_file_must_not_conflict_with_a_backend_that_joined)
+/* Adds px2 to the pool `proxies`, as if it had joined. */
+static void join_px2(void)
 {
-	static const char text[] = HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies},\n"
-					"  {name: other, vip: 192.0.2.11, port: 5060, pool: others}]\n"
-					"pools: [{name: proxies, forward: nat, " AT_ONCE ", backends: []},\n"
-					"  {name: others, forward: nat, " AT_ONCE ", backends: [" PX(2) "]}]\n";
 	const struct address address = parse("10.0.0.12");
 	char error[FARM_ERROR_SIZE];
-	struct faults faults = {0};
 
 	world_start(&world, HEAD SERVICE NAT_POOL("", PX(1)));
 	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px2", &address, 1, error), 0);
 	farm_find_backend(&world.farm->pools[0], "px2")->record.overrides |= OVERRIDE_JOINED;
 	world_set_routes(&world, ROUTE_READY);
 	world_reconcile(&world, NULL);
-	cr_assert_null(farm_new(config_parse(text, strlen(text), &faults), world.running, FARM_RELOAD, &faults));
-	cr_assert_eq(faults.count, 1);
-	cr_expect(strstr(faults.list[0].message, "192.0.2.11 udp port 5060 is translated to port 5060 of backend px2"),
-		"%s", faults.list[0].message);
-	faults_free(&faults);
+}
+
+Test(nat, a_file_must_not_conflict_with_a_backend_that_joined)
+{
+	static const struct {
+		const char *text, *fault;
+	} rows[] = {
+		{HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies},\n"
+		      "  {name: other, vip: 192.0.2.11, port: 5060, pool: others}]\n"
+		      "pools: [{name: proxies, forward: nat, " AT_ONCE ", backends: []},\n"
+		      "  {name: others, forward: nat, " AT_ONCE ", backends: [" PX(2) "]}]\n",
+			"192.0.2.11 udp port 5060 is translated to port 5060 of backend px2"},
+		{HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060-5063, pool: proxies}]\n" NAT_POOL(
+			 "port: 5070, ", ""),
+			"backend px2: service sip (line 4) has more than one port, and the backend receives packets on "
+			"port 5070"},
+		{HEAD "services: [{name: sip, vip: \"2001:db8::10\", port: 5060, pool: proxies}]\n" NAT_POOL("", ""),
+			"backend px2: service sip (line 4) has the VIP 2001:db8::10"},
+	};
+
+	join_px2();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct faults faults = {0};
+		struct config *config = config_parse(rows[i].text, strlen(rows[i].text), &faults);
+
+		cr_assert(config);
+		cr_assert_null(farm_new(config, world.running, FARM_RELOAD, &faults), "%s", rows[i].fault);
+		cr_assert_eq(faults.count, 1);
+		cr_expect(strstr(faults.list[0].message, rows[i].fault), "%s", faults.list[0].message);
+		faults_free(&faults);
+	}
 }
 
 Test(nat, a_new_backend_must_have_a_way_back)
