@@ -26,7 +26,8 @@ struct pool_balance {
 	bool is_known; /* `written` is the content of the map */
 	struct balance written;
 	struct balance_decision decision; /* the sequence in the maps */
-	struct balance_member *members;   /* the input of the decision */
+	struct balance_rules rules;       /* the input of the decision, */
+	struct balance_member *members;   /* and the rest of it */
 	size_t count;
 	struct balance_counters counters;
 	uint32_t overload_time, untabled_time; /* when the counter last increased, seconds of CLOCK_MONOTONIC */
@@ -185,9 +186,12 @@ static void write_full(struct call_balance *balance, const struct daemon *daemon
 			maps_set_full(daemon->maps, pool->backends[i].id, balance->full[pool->backends[i].id] != 0);
 }
 
-static bool is_unchanged(const struct pool_balance *state, const struct balance_member *members, size_t count)
+/* A reload may change the rules while no member changes. */
+static bool is_unchanged(const struct pool_balance *state, const struct balance_rules *rules,
+	const struct balance_member *members, size_t count)
 {
-	return state->is_known && count == state->count &&
+	return state->is_known && rules->balance == state->rules.balance && rules->bound == state->rules.bound &&
+	       rules->load_limit == state->rules.load_limit && count == state->count &&
 	       (!count || !memcmp(members, state->members, count * sizeof(*members)));
 }
 
@@ -201,7 +205,8 @@ static int update_balanced(struct call_balance *balance, const struct daemon *da
 	struct balance_member *members = collect(balance, daemon, pool, &count);
 	int error;
 
-	if (!is_unchanged(state, members, count)) {
+	if (!is_unchanged(state, &rules, members, count)) {
+		state->rules = rules;
 		free(state->members);
 		state->members = allocate(count, sizeof(*members));
 		memcpy(state->members, members, count * sizeof(*members));

@@ -43,6 +43,13 @@ probed() {
 		-nostdin -skip_rlimit -key load "$2" "${SIP_PATIENCE[@]}"
 }
 
+# probed_config LOAD-LIMIT
+probed_config() {
+	LAB_POOL=$"record_time: 1s
+load_limit: $1
+probe: {type: options, port: $PROBE_PORT, interval: 300ms, timeout: 200ms, load_header: X-Load}" lab_config dsr
+}
+
 lab_open
 lab_flat 3
 LAB_SECTIONS="join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, node_timeout: 3s}" \
@@ -100,9 +107,7 @@ check "without reports, px2 is not full" wait_for 10 has px2 .reason ""
 for number in 2 3; do
 	lab_stop heartbeats$number || true
 done
-LAB_POOL=$"record_time: 1s
-load_limit: 90
-probe: {type: options, port: $PROBE_PORT, interval: 300ms, timeout: 200ms, load_header: X-Load}" lab_config dsr
+probed_config 90
 for backend in "${LAB_BACKENDS[@]}"; do
 	probed "$backend" 95
 done
@@ -121,4 +126,7 @@ done
 check "calls succeed" new_calls one 5095 px1
 is "... px1 receives none of them" "$count" 0
 is "no call has moved" "$(sip_strays)" ""
+probed_config 99
+check "a reload raises load_limit, while no load changes" lab_ctl reload
+check "... px1 is no longer full" wait_for 10 has px1 .reason ""
 tap_end
