@@ -5,7 +5,7 @@
 
 #include "explanation.h"
 #include "flow.h"
-#include "guard.h"
+#include "guard_refuse.h"
 #include "hint.h"
 #include "key.h"
 #include "migration.h"
@@ -213,6 +213,21 @@ __noinline int explain_surges(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
+/* Records an INVITE that was refused now, or before. */
+__noinline int explain_refusal(struct xdp_md *ctx, struct flow *flow)
+{
+	if (!flow)
+		return 0;
+	if (explanation.line && guard_has_refused(flow->guard))
+		explanation.was_refused = refuse_find(refuse_key(ctx, flow)) != NULL;
+	if (flow->refused && flow->refused <= GUARD_RULES) {
+		explanation.guard_rule =
+			flow->refused - 1; /* also the limit of a pool, which explain_surges() ignores */
+		explanation.guard_enforced = true;
+	}
+	return 0;
+}
+
 /* Called after the stage `owner`. Each function that explain() calls here starts with a full budget. */
 static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 {
@@ -239,6 +254,7 @@ static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 		explain_guard(ctx, flow);
 		if (flow->is_invite && flow->backend)
 			explain_surges(ctx, flow);
+		explain_refusal(ctx, flow);
 	}
 	if (explanation.has_key) {
 		flow->budget = SIP_PACKET_BUDGET;

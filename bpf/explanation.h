@@ -53,6 +53,7 @@ struct explanation {
 	__u8 guard_rule;      /* the rule that applies to the message; GUARD_RULES: none */
 	__u8 guard_enforced;  /* the rule has the mode `enforce` */
 	__u8 guard_is_exempt; /* the message is an emergency call or has a listed Resource-Priority */
+	__u8 was_refused;     /* the INVITE of the same transaction was refused before */
 
 	/* the owner */
 	__u32 slot_owner;

@@ -113,7 +113,7 @@ __noinline __u32 guard_list(const struct guarded *g)
 }
 
 /* Looks up the list of a source that has no element, or whose element is older than the lists. Assigns the element to
- * the source, if possible. */
+ * the source, if possible. A dry run sets only g->owner: the buckets of the source remain, or are full. */
 __noinline __u32 guard_enter(struct guarded *g, __u32 generation)
 {
 	struct guard_source *source;
@@ -124,15 +124,15 @@ __noinline __u32 guard_enter(struct guarded *g, __u32 generation)
 		return GUARD_LIST_NONE;
 	list = guard_list(g);
 	source = guard_find(g);
-	if (!source || dry_run)
+	if (!source)
 		return list;
 	now = bpf_ktime_get_ns();
 	seen = guard_read(source->owner);
 	owner = guard_owner(g->hash, generation, list);
 	if (guard_owner_is(seen, g->hash))
-		g->owner = guard_renew(source, seen, owner);
+		g->owner = dry_run ? seen : guard_renew(source, seen, owner);
 	else if (guard_is_free(source, seen, now))
-		g->owner = guard_take_over(source, seen, owner, now);
+		g->owner = dry_run ? owner : guard_take_over(source, seen, owner, now);
 	return list;
 }
 

@@ -32,10 +32,21 @@ static const struct {
 	[REFUSED] = {"refused", "answered with 503"},
 };
 
+/* The verdict decides, if it is one of the guard: an INVITE that was refused before needs no rule. */
 static enum result result_of(const struct explanation *e)
 {
-	if (e->verdict == VERDICT_refused)
+	switch (e->verdict) {
+	case VERDICT_refused:
 		return REFUSED;
+	case VERDICT_refused_ack:
+	case VERDICT_denied:
+	case VERDICT_limited:
+	case VERDICT_over_ceiling:
+	case VERDICT_scanner:
+	case VERDICT_broken:
+	case VERDICT_overload:
+		return DROPPED;
+	}
 	if (e->guard_rule >= GUARD_RULES)
 		return PASSES;
 	if (e->guard_is_exempt)
@@ -60,6 +71,9 @@ bool guard_step(const struct image *image, const struct explanation *e, json_t *
 {
 	enum result result = result_of(e);
 	const char *list = list_name(image, e);
+	const char *before = e->was_refused && (result == DROPPED || result == REFUSED)
+				     ? ", because the INVITE of this transaction was refused before"
+				     : "";
 	char class[64], rule[64] = "";
 
 	if (!e->guard)
@@ -67,8 +81,8 @@ bool guard_step(const struct image *image, const struct explanation *e, json_t *
 	describe_class(e, class, sizeof(class));
 	if (e->guard_rule < GUARD_RULES)
 		snprintf(rule, sizeof(rule), ", rule %s", guard_rule_name(e->guard_rule));
-	snprintf(text, GUARD_STEP_SIZE, "%s, %s%s%s%s%s: %s", guard_stats_name(image, e->guard),
-		*list ? "list " : "no list", list, *class ? ", " : "", class, rule, results[result].text);
+	snprintf(text, GUARD_STEP_SIZE, "%s, %s%s%s%s%s: %s%s", guard_stats_name(image, e->guard),
+		*list ? "list " : "no list", list, *class ? ", " : "", class, rule, results[result].text, before);
 	json_object_set_new(object, "guard", json_string(guard_stats_name(image, e->guard)));
 	json_object_set_new(object, "guard_list", json_string(list));
 	json_object_set_new(object, "guard_result", json_string(results[result].name));

@@ -6,7 +6,7 @@
 #include "bpf/explanation.h"
 #include "core/maps/image.h"
 
-#define GUARD_STEP_SIZE 256
+#define GUARD_STEP_SIZE 320
 
 /* Writes the decision as text, and as members of `object`: guard, guard_list, guard_result, guard_rule, guard_text.
  * Returns false if the packet has no service with a guard. */

@@ -278,6 +278,8 @@ static int run_in_family(struct balancer_bpf *skel, struct run *run)
 	put_pokes(&run->in, run->row, 0);
 	put_trailer(&run->in, run->row);
 	run->out = run->in;
+	if (row_program.predict)
+		row_program.predict(run->row, &run->in);
 	balancer_count(skel, backends, &before);
 	owner_before = balancer_traffic(skel, expected_owner(run));
 	balancer_drain(skel);

@@ -66,11 +66,12 @@ extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_gue,
 /* Its length with the UDP header. */
 #define ROW_INVITE_UDP (8 + sizeof(ROW_INVITE) - 1)
 
-/* A different program that runs the rows with the maps of the balancer, and a function that is called after each
- * row. */
+/* A different program that runs the rows with the maps of the balancer, and functions that are called before and after
+ * each row. */
 extern struct row_program {
 	int fd; /* 0: the balancer */
 	void (*check)(const struct row *row, const struct frame *in);
+	void (*predict)(const struct row *row, const struct frame *in);
 } row_program;
 
 /* Runs a row for each of its families; every failure names the row. Returns 0, or -EINVAL if this kernel does

@@ -107,7 +107,7 @@ static void load(void)
 	put_observer(MESSAGES, &(struct observer){.wants = OBSERVER_RECORDS | OBSERVER_MESSAGES});
 	selective = alice();
 	put_observer(ALICE, &selective);
-	row_program = (struct row_program){shared_program(observing->obj), check_record};
+	row_program = (struct row_program){.fd = shared_program(observing->obj), .check = check_record};
 }
 
 static void unload(void)

@@ -255,6 +255,12 @@ Test(explanation, of_the_guard)
 		"priority");
 	e = (struct explanation){.guard_rule = GUARD_RULES, .guard_reads = true, .guard_bucket = GUARD_BUCKET_DIALOG};
 	expect_guard(e, "passes", "trunk, no list, part of a call: passes");
+	e.verdict = VERDICT_refused_ack;
+	e.was_refused = true;
+	expect_guard(e, "dropped",
+		"trunk, no list, part of a call: dropped, because the INVITE of this transaction was refused before");
+	e.verdict = VERDICT_call_id;
+	e.was_refused = false;
 	e.guard_class = 20 + GUARD_LIST_FIRST;
 	e.guard_action = GUARD_TRUST;
 	expect_guard(e, "passes", "trunk, list offices, trusted: passes");
