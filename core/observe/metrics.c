@@ -6,8 +6,8 @@
 #include "core/base/memory.h"
 #include "core/farm/farm.h"
 #include "core/guard/rules.h"
+#include "core/view/setup_summary.h"
 #include "metrics_lines.h"
-#include "setup_summary.h"
 
 /* --- the daemon and the packets */
 

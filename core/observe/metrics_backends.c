@@ -2,8 +2,8 @@
 /* The metrics of pools and backends. See metrics.h. */
 #include "bpf/counters.h"
 #include "core/farm/farm.h"
+#include "core/view/setup_summary.h"
 #include "metrics_lines.h"
-#include "setup_summary.h"
 
 static const struct counter backend_counters[BACKEND_COUNTER_COUNT] = {BACKEND_COUNTERS(COUNTER)};
 static const struct counter return_counters[BACKEND_RETURN_COUNT] = {BACKEND_RETURN_COUNTERS(COUNTER)};

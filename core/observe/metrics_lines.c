@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/memory.h"
+#include "core/view/setup_summary.h"
 #include "metrics_lines.h"
-#include "setup_summary.h"
 
 #define PREFIX "sipxdp_"
 #define SUFFIX_GAUGE ""

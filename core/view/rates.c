@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include "rates.h"
+#include "setup_rows.h"
 
 static bool is_text(const json_t *value, const char *text)
 {
@@ -70,6 +71,8 @@ static json_t *object_rates(const json_t *before, const json_t *after, double se
 	{
 		json_object_set_new(rates, key, rates_between(json_object_get(before, key), value, seconds));
 	}
+	if (setup_row_is(after))
+		setup_row_between(rates, before, after);
 	return rates;
 }
 

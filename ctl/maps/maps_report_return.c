@@ -3,7 +3,8 @@
  * maps_report.h.
  */
 
-#include "core/observe/setup_summary.h"
+#include "core/view/setup_summary.h"
+#include "core/view/setup_rows.h"
 #include "maps_report.h"
 
 #define COUNTER_NAME(name, kind, label, detail, text) #name,
@@ -27,32 +28,15 @@ json_t *maps_report_returned(const struct maps *maps, uint32_t id)
 
 /* --- setup times */
 
-static json_t *usec_json(uint64_t usec)
-{
-	return usec == SETUP_UNKNOWN ? json_null() : json_integer((json_int_t)usec);
-}
-
-static json_t *buckets_json(const __u64 *buckets)
-{
-	json_t *list = json_array();
-
-	for (int i = 0; i <= SETUP_LIMITS; i++)
-		json_array_append_new(list, json_integer((json_int_t)buckets[i]));
-	return list;
-}
-
 /* Adds a row for each event that has happened. `labels` names the service or the backend. */
 static void add_rows(json_t *list, json_t *labels, const struct setup_times *times)
 {
 	for (int event = 0; event < SETUP_EVENTS; event++) {
-		const struct setup_summary summary = setup_summary(times, event);
 		json_t *row;
 
-		if (!summary.calls)
+		if (!setup_summary(times, event).calls)
 			continue;
-		row = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "event", setup_event_name(event), "sampled_calls",
-			(json_int_t)summary.calls, "mean", usec_json(summary.mean), "median", usec_json(summary.median),
-			"p95", usec_json(summary.p95), "buckets", buckets_json(times->of[event].bucket));
+		row = setup_row(times, event);
 		json_object_update(row, labels);
 		json_array_append_new(list, row);
 	}

@@ -103,6 +103,9 @@ is "... and the bucket of 64 ms is empty" \
 lab_in balancer curl -sf http://127.0.0.1:9464/metrics > "$LAB_DIR/metrics"
 check "promtool finds no fault in the histograms" promtool check metrics < "$LAB_DIR/metrics"
 like "stats prints the times" "$(lab_ctl stats)" "slow +px1 +answer +$slow "
+is "stats --rate shows no times while no calls arrive" "$(lab_ctl --json stats --rate |
+	jq -c '.returned.backend_setup[] | select(.name == "px1" and .event == "answer") | [.sampled_calls, .mean, .p95]')" \
+	"[0,null,null]"
 is "the calls are still measured" "$(has_no_setups && echo deleted || true)" ""
 check "the third service receives calls" lab_in client timeout 150 tests/net/invites.py "$LAB_VIP" 5073 3000 1 1
 # Few calls, so that the servers respond to some while the balancer judges them.

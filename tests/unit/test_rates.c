@@ -18,6 +18,28 @@ static const struct {
 	/* A counter that is new, or smaller than before, has started at 0. */
 	{"{}", "{'a': 8}", 4, "{'a': 2.0}"},
 	{"{'a': 100}", "{'a': 8}", 4, "{'a': 2.0}"},
+	/* Setup times are those of the calls between the samples: here two of 10 ms after one of 1 ms, then none. */
+	{"[{'service': 's', 'sampled_calls': 1, 'usec': 1000, 'buckets': [1, 0, 0, 0, 0], 'mean': 1000, 'median': "
+	 "1000, "
+	 "'p95': 1000}]",
+		"[{'service': 's', 'sampled_calls': 3, 'usec': 21000, 'buckets': [1, 0, 0, 0, 2], 'mean': 7000, "
+		"'median': 16000, 'p95': 16000}]",
+		2,
+		"[{'service': 's', 'sampled_calls': 1.0, 'usec': 10000.0, 'buckets': [0.0, 0.0, 0.0, 0.0, 1.0], "
+		"'mean': "
+		"10000, 'median': 16000, 'p95': 16000}]"},
+	{"{'sampled_calls': 3, 'usec': 21000, 'buckets': [3], 'mean': 7000, 'median': 1000, 'p95': 1000}",
+		"{'sampled_calls': 3, 'usec': 21000, 'buckets': [3], 'mean': 7000, 'median': 1000, 'p95': 1000}", 1,
+		"{'sampled_calls': 0.0, 'usec': 0.0, 'buckets': [0.0], 'mean': null, 'median': null, 'p95': null}"},
+	/* ... a new row, and a row of new counters */
+	{"[]", "[{'sampled_calls': 1, 'usec': 900, 'buckets': [1], 'mean': 900, 'median': 1000, 'p95': 1000}]", 1,
+		"[{'sampled_calls': 1.0, 'usec': 900.0, 'buckets': [1.0], 'mean': 900, 'median': 1000, 'p95': 1000}]"},
+	{"{'sampled_calls': 9, 'usec': 800, 'buckets': [9], 'mean': 88, 'median': 1000, 'p95': 1000}",
+		"{'sampled_calls': 1, 'usec': 900, 'buckets': [1], 'mean': 900, 'median': 1000, 'p95': 1000}", 1,
+		"{'sampled_calls': 1.0, 'usec': 100.0, 'buckets': [1.0], 'mean': 900, 'median': 1000, 'p95': 1000}"},
+	/* ... and the counters of an earlier release, without the sum */
+	{"{}", "{'sampled_calls': 1, 'buckets': [1], 'mean': 900, 'median': 1000, 'p95': 1000}", 1,
+		"{'sampled_calls': 1.0, 'buckets': [1.0], 'mean': null, 'median': 1000, 'p95': 1000}"},
 	/* Values other than numbers are copied from the second sample. */
 	{"{'a': 'x', 'b': true}", "{'a': 'y', 'b': false, 'c': null}", 1, "{'a': 'y', 'b': false, 'c': null}"},
 	{"{'a': {'b': 1}}", "{'a': {'b': 2}}", 1, "{'a': {'b': 1.0}}"},

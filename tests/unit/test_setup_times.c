@@ -2,7 +2,7 @@
 /* The setup of calls: when a measurement ends, and the summary of the times. */
 #include <criterion/criterion.h>
 #include "core/farm/setup_end.h"
-#include "core/observe/setup_summary.h"
+#include "core/view/setup_summary.h"
 
 #define SECOND 1000000000ULL
 #define RESPONSE SETUP_BIT(SETUP_RESPONSE)
