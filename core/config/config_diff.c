@@ -4,7 +4,6 @@
 #include <string.h>
 #include "config_private.h"
 #include "config_diff.h"
-#include "nat_mappings.h"
 #include "core/base/memory.h"
 
 struct comparison {
@@ -109,22 +108,6 @@ static void find_disruptions(struct comparison *of, const char *object, const st
 			of->disruptions, "%sports: packets to the removed ports no longer reach this backend", object);
 }
 
-static void find_nat_disruptions(struct comparison *of, const char *object, const struct config_pool *old,
-	const struct config_backend *before, const struct config_pool *pool, const struct config_backend *after)
-{
-	bool was_nat = config_backend_forward(old, before) == FORWARD_NAT;
-	bool is_nat = config_backend_forward(pool, after) == FORWARD_NAT;
-
-	if (was_nat != is_nat)
-		messages_add(of->disruptions, "%sforward: packets of established calls will go to %s", object,
-			is_nat ? "the address of the server instead of the VIP"
-			       : "the VIP instead of the address of the server");
-	else if (is_nat && nat_port(old, before) != nat_port(pool, after))
-		messages_add(of->disruptions,
-			"%sport: responses of established calls come from the previous port and are not translated",
-			object);
-}
-
 static void compare_backends(struct comparison *of, const struct config_pool *pool, const struct config_pool *old,
 	const struct index *known, const struct config_backend *backend)
 {
@@ -141,7 +124,6 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 		messages_add(
 			of->lines, "%sgroup %s, was %s", object, or_none(group ? group : ""), or_none(was ? was : ""));
 	find_disruptions(of, object, before, backend);
-	find_nat_disruptions(of, object, old, before, pool, backend);
 }
 
 /* --- pools and services */
@@ -227,7 +209,6 @@ void config_diff(
 	for (size_t i = 0; i < after->pool_count; i++)
 		if ((known = index_find(&pools, after->pools[i].name)))
 			compare_pools(&of, known, &after->pools[i]);
-	messages_cut(disruptions, MESSAGES_SHOWN);
 	key_text_close(&of.before);
 	key_text_close(&of.after);
 	free(services.sorted);

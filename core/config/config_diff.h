@@ -8,6 +8,6 @@
 #include "core/base/messages.h"
 
 /* Adds a line for each difference. Adds to `disruptions` each difference that sends packets of established calls to a
- * different backend, for example the removal of a hint or a port. */
+ * different backend: the removal of a hint or a port. */
 void config_diff(
 	const struct config *before, const struct config *after, struct messages *lines, struct messages *disruptions);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See preview.h. */
 
+#include <arpa/inet.h>
 #include "core/config/config_diff.h"
 #include "core/base/memory.h"
 #include "preview.h"
@@ -92,6 +93,38 @@ static void find_deleted_names(const struct config *before, const struct farm *f
 		}
 }
 
+/* A backend that did not receive packets has no established calls. */
+static void find_nat_disruption(
+	const struct farm_backend *backend, const struct backend *entry, struct messages *disruptions)
+{
+	bool was_nat = entry->forward == FORWARD_NAT, is_nat = backend->forward == FORWARD_NAT;
+	const struct backend_record *record = &backend->record;
+
+	if (!farm_backend_exists(backend) || !entry->forward)
+		return;
+	if (was_nat != is_nat)
+		messages_add(disruptions, "backend %s/%s: forward: packets of established calls will go to %s",
+			record->pool, record->name,
+			is_nat ? "the address of the server instead of the VIP"
+			       : "the VIP instead of the address of the server");
+	else if (is_nat && ntohs(entry->port) != backend->port)
+		messages_add(disruptions,
+			"backend %s/%s: port: responses of established calls come from the previous port and are not "
+			"translated",
+			record->pool, record->name);
+}
+
+/* Compares with the running maps, because a backend that joined has no line in the file. */
+static void find_nat_disruptions(const struct farm *farm, const struct image *running, struct messages *disruptions)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+
+			find_nat_disruption(backend, &running->backends[backend->id], disruptions);
+		}
+}
+
 void preview_warn(const struct farm_pool *pool, struct messages *warnings)
 {
 	if (!farm_pool_takes_new_calls(pool))
@@ -116,8 +149,11 @@ void preview(struct effects *effects, const struct desired *desired, const struc
 	struct plan *plan;
 
 	config_diff(before, farm->config, &effects->steps, &effects->disruptions);
-	if (before != farm->config)
+	if (before != farm->config) {
+		find_nat_disruptions(farm, running, &effects->disruptions);
 		find_deleted_names(before, farm, &effects->disruptions);
+	}
+	messages_cut(&effects->disruptions, MESSAGES_SHOWN);
 	assume_backends(farm, running, now, &assumed);
 	image = desired_preview(desired, farm, running, now.ms);
 	plan = plan_new(running, image);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "core/config/config_diff.h"
 #include "core/farm/preview.h"
+#include "core/net/address.h"
 #include "world.h"
 
 #define FILE_OF(keys, backends, more)                                                                                  \
@@ -350,6 +351,54 @@ Test(preview, the_line_of_a_leaving_backend_with_names_or_ports_stays_until_its_
 		world_reconcile(&world, NULL);
 		preview_file(without, &effects);
 		cr_expect_eq(effects.disruptions.count, 0, "%s: it has been removed", rows[i].keys);
+		effects_free(&effects);
+		world_end(&world);
+		world_setup(&world);
+	}
+}
+
+#define JOINABLE(keys, backends)                                                                                       \
+	HEAD SERVICE "pools: [{name: proxies, " keys ", " AT_ONCE ", backends: [" backends "]}]\n"
+
+/* px2 has joined, and has no line in the file. */
+Test(preview, changes_of_the_translation_are_disruptions_with_and_without_a_line)
+{
+	static const struct {
+		const char *before, *after;
+		const char *disruptions[2];
+	} rows[] = {
+		{"forward: nat", "forward: nat", {}},
+		{"forward: ipip", "forward: dsr", {}},
+		{"forward: dsr", "forward: nat",
+			{"proxies/px1: forward: packets of established calls will go to the address of the server",
+				"proxies/px2: forward: packets of established calls will go to the address of the "
+				"server"}},
+		{"forward: nat", "forward: ipip",
+			{"proxies/px1: forward: packets of established calls will go to the VIP",
+				"proxies/px2: forward: packets of established calls will go to the VIP"}},
+		{"forward: nat", "forward: nat, port: 5070",
+			{"proxies/px1: port: responses of established", "proxies/px2: port: responses of established"}},
+	};
+	struct address address;
+	char error[FARM_ERROR_SIZE], text[512];
+
+	address_parse("10.0.0.12", &address);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct effects effects = {0};
+
+		snprintf(text, sizeof(text), JOINABLE("%s", PX(1)), rows[i].before);
+		world_start(&world, text);
+		cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px2", &address, 1, error), 0);
+		farm_find_backend(&world.farm->pools[0], "px2")->record.overrides |= OVERRIDE_JOINED;
+		world_set_routes(&world, ROUTE_READY);
+		world_reconcile(&world, NULL);
+		snprintf(text, sizeof(text), JOINABLE("%s", PX(1)), rows[i].after);
+		preview_file(text, &effects);
+		cr_expect_eq(effects.disruptions.count, rows[i].disruptions[0] ? 2 : 0, "%s: %zu", rows[i].after,
+			effects.disruptions.count);
+		for (size_t j = 0; j < 2 && rows[i].disruptions[0]; j++)
+			cr_expect(is_in(&effects.disruptions, rows[i].disruptions[j]), "%s: %s", rows[i].after,
+				rows[i].disruptions[j]);
 		effects_free(&effects);
 		world_end(&world);
 		world_setup(&world);
