@@ -43,6 +43,7 @@ static bool set_program(struct options *options, const char *argument)
 
 static bool set_mode(struct options *options, const char *argument)
 {
+	options->mode_given = true;
 	options->mode = strcmp(argument, "generic") ? MODE_NATIVE : MODE_GENERIC;
 	return !strcmp(argument, mode_name(options->mode));
 }
@@ -202,6 +203,10 @@ static int check(enum loader_command command, const struct options *options)
 		return refuse("--program decap does not read a file: name the interfaces", "");
 	if (!decap && (options->address_count || options->from.count || options->vips.count || options->gue_port_count))
 		return refuse("--address, --from, --vip and --gue-port are valid only with --program decap", "");
+	/* For decap, the unit gives both commands the same options (systemd/sipxdp-decap@.service). */
+	if (!decap && command == COMMAND_UPGRADE && (options->mode_given || options->dispatcher))
+		return refuse(
+			"upgrade does not change how the balancer is attached: remove --mode and --dispatcher", "");
 	if (command & (COMMAND_UPGRADE | COMMAND_STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
 	if (command == COMMAND_CHECK && options->config && options->interface_count)

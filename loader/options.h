@@ -22,6 +22,7 @@ struct options {
 	const char *config;
 	const char *pin_dir;
 	enum mode mode;
+	bool mode_given;
 	bool dispatcher;
 	unsigned int timeout; /* seconds that sipxdpd may take to fill new maps */
 	bool json;

@@ -130,6 +130,21 @@ lab_in() {
 	(_lab_exec "$@")
 }
 
+# lab_unit HOST UNIT KEY [OPTION...]: runs the commands of KEY (ExecStart, ExecReload) of a unit as systemd does: the first
+# failure stops them. %I is eth0, and the options replace the variable.
+lab_unit() {
+	local host=$1 unit=systemd/$2 key=$3 line command status
+	shift 3
+	while read -r line; do
+		command=${line#*/sbin/}
+		command=${command//%I/eth0}
+		status=0
+		# shellcheck disable=SC2086 # several words: split them
+		lab_in "$host" ${command/\$SIPXDP_DECAP_OPTIONS/$*} < /dev/null || status=$?
+		[[ $status -eq 0 || $line == -* ]] || grep -q "^SuccessExitStatus=$status$" "$unit" || return $status
+	done < <(sed -n "s/^$key=//p" "$unit")
+}
+
 _lab_exec() {
 	local host=$1
 	shift

@@ -106,6 +106,18 @@ without_vip() {
 	loader detach --program decap > /dev/null
 }
 
+# unit KEY: runs the commands of the unit with an option of each kind.
+unit() {
+	lab_unit px1 sipxdp-decap@.service "$1" --from $LAB_CLIENT --vip "$LAB_VIP" --gue-port 7000 --mode generic --address 10.0.0.99
+}
+
+unit_options() {
+	check "the unit starts with options of attach" unit ExecStart
+	is "... and puts them into effect" "$(accepted) $(state '.programs[0].interfaces[].mode')" "10.0.0.100 | 192.0.2.10 generic"
+	check "... and reloads" unit ExecReload
+	loader detach --program decap > /dev/null
+}
+
 # --- with lists
 
 listed() {
@@ -209,6 +221,7 @@ lab_start own px1 tests/net/tunnel.py receive $SERVER "$LAB_DIR/own"
 wait_for 20 test -e "$LAB_DIR/ipv4" -a -e "$LAB_DIR/ipv6" -a -e "$LAB_DIR/own"
 defaults
 without_vip
+unit_options
 listed
 congestion
 exchanged

@@ -90,6 +90,7 @@ usage() {
 	fails_with 2 "the balancer's interface as an argument" "remove the argument eth0" attach -c "$LAB_CONFIG" eth0
 	fails_with 2 "decap without an interface" "name at least one interface" attach --program decap
 	fails_with 2 "a mode that does not exist" "'native' or 'generic'" attach -c "$LAB_CONFIG" --mode fast
+	fails_with 2 "a mode for an upgrade of the balancer" "remove --mode" upgrade --mode native
 	fails_with 2 "a program that does not exist" "'balancer' or 'decap'" status --program frobnicate
 	fails_with 2 "an invalid address" "10.0.0.256" attach --program decap eth0 --address 10.0.0.256
 	fails_with 2 "a relative directory for pins" "absolute" status --pin-dir pins
