@@ -53,6 +53,18 @@ bool address_set_has(const struct address_set *set, const struct address *addres
 	return set->room && address_equal(find(set, address), address);
 }
 
+bool address_set_next(const struct address_set *set, size_t *cursor, struct address *out)
+{
+	static const struct address none;
+
+	while (*cursor < set->room) {
+		*out = set->slots[(*cursor)++];
+		if (!address_equal(out, &none))
+			return true;
+	}
+	return false;
+}
+
 void address_set_clear(struct address_set *set)
 {
 	free(set->slots);

@@ -15,5 +15,9 @@ struct address_set {
 void address_set_add(struct address_set *set, const struct address *address);
 bool address_set_has(const struct address_set *set, const struct address *address);
 
+/* Copies the next member and returns true, or returns false after the last one. `*cursor` begins as 0; the set must not
+ * change meanwhile. */
+bool address_set_next(const struct address_set *set, size_t *cursor, struct address *out);
+
 /* Removes all members. The set may be used again. */
 void address_set_clear(struct address_set *set);

@@ -12,11 +12,13 @@ PORT=7946
 SECRET=4ff8d27cf1b5a0e9 # as in the examples
 NODE_TIMEOUT=8s # a silent backend is down until twice this time: long enough for the checks of a busy machine
 
+FROM=            # default
+
 # config [PORT [SECRET]]: px1 is in the file. Without a port, joining is disabled.
 config() {
 	LAB_SECTIONS=
 	[ $# -eq 0 ] ||
-		LAB_SECTIONS="join: {listen: '$LAB_BALANCER:$1', secret: ${2:-$SECRET}, node_timeout: $NODE_TIMEOUT}"
+		LAB_SECTIONS="join: {listen: '$LAB_BALANCER:$1', secret: ${2:-$SECRET}, node_timeout: $NODE_TIMEOUT${FROM:+, from: [$FROM]}}"
 	LAB_POOL=$'record_time: 1s\ndrain_timeout: 4s' lab_config dsr px1
 }
 
@@ -217,6 +219,12 @@ is "... the same request again is refused" "$(sip px4 'action=heartbeat; pool=pr
 check "... px4 gets slots" wait_for 10 all_slots px1 px2 px4
 is "stop is accepted" "$(post "${start/start/stop}")" "200 removed"
 check "... and removes px4 at once" wait_for 2 all_slots px1 px2
+FROM=10.0.0.13 NODE_TIMEOUT=60s config $PORT
+check "a reload reduces from: to one address" lab_ctl reload
+is "... px4, which has authenticated before, gets no answer" "$(sip px4 'action=start; pool=proxies; name=px4; address=10.0.0.14')" ""
+check "... a heartbeat of px2, which is a backend, is accepted" script px2 px2 10.0.0.12 heartbeat
+is "... px3, which is inside from:, joins" "$(sip px3 'action=start; pool=proxies; name=px3; address=10.0.0.13')" "SIP/2.0 200 joined"
+is "... and leaves" "$(sip px3 'action=stop; pool=proxies; name=px3')" "SIP/2.0 200 removed"
 
 # --- restart and reload
 

@@ -117,6 +117,7 @@ Test(connections, received_bytes_are_read_before_a_connection_ends)
 Test(address_set, contains_all_added_addresses)
 {
 	struct address_set set = {0};
+	size_t cursor = 0, members = 0;
 	struct address address;
 
 	for (unsigned int i = 0; i < 20000; i++) {
@@ -130,6 +131,11 @@ Test(address_set, contains_all_added_addresses)
 		address = address_of("2001:db8::%x", i);
 		cr_expect_eq(address_set_has(&set, &address), i % 3 == 0 && i < 60000);
 	}
+	while (address_set_next(&set, &cursor, &address)) {
+		cr_expect(address_set_has(&set, &address));
+		members++;
+	}
+	cr_expect_eq(members, 20000);
 	address_set_clear(&set);
 	cr_expect_not(address_set_has(&set, &address));
 }

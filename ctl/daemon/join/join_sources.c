@@ -85,6 +85,20 @@ static void know_backends(struct join_sources *sources)
 			join_sources_add_known(sources, &farm->pools[i].backends[j].record.address);
 }
 
+/* A new `from:` also applies to servers that have authenticated before. */
+static void forget_outsiders(struct join_sources *sources)
+{
+	struct address_set before = sources->known;
+	struct address peer;
+	size_t cursor = 0;
+
+	sources->known = (struct address_set){0};
+	while (address_set_next(&before, &cursor, &peer))
+		if (is_inside(sources, &peer))
+			address_set_add(&sources->known, &peer);
+	address_set_clear(&before);
+}
+
 static void refresh(struct join_sources *sources)
 {
 	sources->refreshed = clock_msec();
@@ -95,7 +109,10 @@ static void refresh(struct join_sources *sources)
 void join_sources_set_farm(struct join_sources *sources, const struct farm *farm)
 {
 	sources->farm = farm;
-	refresh(sources);
+	sources->refreshed = clock_msec();
+	read_networks(sources);
+	forget_outsiders(sources);
+	know_backends(sources);
 }
 
 static enum join_source classify(const struct join_sources *sources, const struct address *peer)

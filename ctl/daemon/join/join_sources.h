@@ -18,7 +18,8 @@ struct join_sources;
 int join_sources_new(struct join_sources **out);
 void join_sources_free(struct join_sources *sources);
 
-/* Replaces the farm, which must stay valid until the next call. Later additions to the farm have an effect, too. */
+/* Replaces the farm, which must stay valid until the next call. Later additions to the farm have an effect, too.
+ * Forgets the remembered addresses that are neither in the networks of the new farm nor addresses of backends. */
 void join_sources_set_farm(struct join_sources *sources, const struct farm *farm);
 
 enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer);
