@@ -6,8 +6,7 @@
 
 struct prefix_key prefix_of_source(const struct prefix_key *prefix, struct source_bits source)
 {
-	bool ipv4 = address_is_ipv4(&prefix->address) && prefix->bits >= PREFIX_MAPPED;
-	uint32_t bits = ipv4 ? PREFIX_MAPPED + source.ipv4 : source.ipv6;
+	uint32_t bits = prefix_is_ipv4(prefix) ? PREFIX_MAPPED + source.ipv4 : source.ipv6;
 
 	return prefix->bits > bits ? prefix_of(&prefix->address, bits) : *prefix;
 }
@@ -82,8 +81,9 @@ static const struct list_entry *find(const struct prefix_lists *lists, const str
 const struct list_entry *prefix_lists_match(const struct prefix_lists *lists, const struct address *address)
 {
 	const struct list_entry *found = NULL;
+	int shortest = address_is_ipv4(address) ? PREFIX_MAPPED : 0;
 
-	for (int bits = PREFIX_BITS; bits >= 0 && !found; bits--) {
+	for (int bits = PREFIX_BITS; bits >= shortest && !found; bits--) {
 		const struct prefix_key prefix = prefix_of(address, bits);
 
 		found = find(lists, &prefix);
@@ -94,14 +94,16 @@ const struct list_entry *prefix_lists_match(const struct prefix_lists *lists, co
 const struct list_entry *prefix_lists_overlap(
 	const struct prefix_lists *lists, const struct prefix_key *prefix, const bool *wanted)
 {
+	bool ipv4 = prefix_is_ipv4(prefix);
+
 	/* The entries within this prefix, including the prefix itself, are consecutive. */
 	for (size_t i = search(lists, prefix); i < lists->count; i++) {
 		if (!prefix_contains(prefix, &lists->entries[i].prefix.address))
 			break;
-		if (wanted[lists->entries[i].list])
+		if (wanted[lists->entries[i].list] && prefix_is_ipv4(&lists->entries[i].prefix) == ipv4)
 			return &lists->entries[i];
 	}
-	for (uint32_t bits = 0; bits < prefix->bits; bits++) {
+	for (uint32_t bits = ipv4 ? PREFIX_MAPPED : 0; bits < prefix->bits; bits++) {
 		const struct prefix_key wider = prefix_of(&prefix->address, bits);
 		const struct list_entry *found = find(lists, &wider);
 

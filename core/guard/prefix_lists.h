@@ -5,6 +5,7 @@
 
 #include "core/net/prefix.h"
 
+/* An IPv6 prefix such as ::/0 does not contain IPv4 addresses. */
 struct list_entry {
 	struct prefix_key prefix;
 	uint32_t list; /* index of the list in the configuration */

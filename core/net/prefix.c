@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See prefix.h. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,7 @@ int prefix_parse(const char *text, struct prefix_key *out)
 
 const char *prefix_format(const struct prefix_key *prefix, char text[PREFIX_TEXT_SIZE])
 {
-	uint32_t before = address_is_ipv4(&prefix->address) && prefix->bits >= PREFIX_MAPPED ? PREFIX_MAPPED : 0;
+	uint32_t before = prefix_is_ipv4(prefix) ? PREFIX_MAPPED : 0;
 	size_t length;
 
 	address_format(&prefix->address, text);
@@ -76,4 +77,21 @@ bool prefix_contains(const struct prefix_key *prefix, const struct address *addr
 	struct prefix_key network = prefix_of(address, prefix->bits);
 
 	return address_equal(&network.address, &prefix->address);
+}
+
+struct prefix_key prefix_all_ipv4(void)
+{
+	return (struct prefix_key){.bits = PREFIX_MAPPED, .address = {.word[2] = htonl(0xffff)}};
+}
+
+bool prefix_is_ipv4(const struct prefix_key *prefix)
+{
+	return address_is_ipv4(&prefix->address) && prefix->bits >= PREFIX_MAPPED;
+}
+
+bool prefix_spans_families(const struct prefix_key *prefix)
+{
+	const struct prefix_key ipv4 = prefix_all_ipv4();
+
+	return prefix->bits < PREFIX_MAPPED && prefix_contains(prefix, &ipv4.address);
 }

@@ -19,5 +19,14 @@ bool prefix_equal(const struct prefix_key *a, const struct prefix_key *b);
 
 bool prefix_contains(const struct prefix_key *prefix, const struct address *address);
 
+/* 0.0.0.0/0 */
+struct prefix_key prefix_all_ipv4(void);
+
+/* Is this an IPv4 network, including 0.0.0.0/0? */
+bool prefix_is_ipv4(const struct prefix_key *prefix);
+
+/* Is this an IPv6 network that contains the form of all IPv4 addresses, ::ffff:0:0/96, such as ::/0? */
+bool prefix_spans_families(const struct prefix_key *prefix);
+
 /* The network of `bits` bits (at most PREFIX_BITS) that contains an address. */
 struct prefix_key prefix_of(const struct address *address, uint32_t bits);

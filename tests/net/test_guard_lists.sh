@@ -102,6 +102,16 @@ check "... a source on a trusted list passes" passes $TRUSTED
 feed "$DENIED" "$OTHER"
 check "guard reload reads the file again" lab_ctl guard reload
 check "... the new source is dropped" drops $OTHER
+feed "$DENIED" "$OTHER" "::/8" "::/0"
+check "a list with ::/0" lab_ctl guard reload
+check "... drops no source with an IPv4 address" passes $UNLISTED
+like "... guard why agrees" "$(lab_ctl guard why $UNLISTED)" "list:? *none"
+check "... except for listed ones" drops $OTHER
+like "a block with IPv6 and IPv4 addresses is refused" "$(lab_ctl guard block ::/0 --force 2>&1)" \
+	"cannot block ::/0: it contains IPv6 and IPv4 addresses: write 0.0.0.0/0"
+check "all public IPv6 addresses can be blocked" lab_ctl guard block 2000::/3 --force
+check "... which drops no source with an IPv4 address" passes $UNLISTED
+lab_ctl guard unblock 2000::/3 > /dev/null
 feed "$OTHER" "10.0.0"
 check "a reload of a faulty file is refused" test "$(lab_ctl guard reload 2>&1 | grep -c 'feed.txt:2: ')" -eq 1
 check "... status warns" warns

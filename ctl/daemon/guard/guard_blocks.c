@@ -241,9 +241,10 @@ struct prefix_key guard_blocks_prefix(const struct daemon *daemon, const struct 
 	return prefix_of_source(prefix, (struct source_bits){guard->ipv4_bits, guard->ipv6_bits});
 }
 
+/* 0.0.0.0/0, or at least the public IPv6 addresses 2000::/3: nobody blocks these by mistake. */
 static bool contains_all(const struct prefix_key *prefix)
 {
-	return prefix->bits == (address_is_ipv4(&prefix->address) ? PREFIX_MAPPED : 0);
+	return prefix->bits <= (prefix_is_ipv4(prefix) ? PREFIX_MAPPED : 3);
 }
 
 static bool is_short(const struct prefix_key *prefix)
@@ -357,6 +358,11 @@ static int check(const struct daemon *daemon, const struct block *block, bool fo
 	const struct prefix_key *prefix = &block->prefix;
 	bool blocks = block->value.list == GUARD_LIST_BLOCKED;
 
+	if (prefix_spans_families(prefix))
+		return refuse(-EINVAL, error,
+			"it contains IPv6 and IPv4 addresses: write 0.0.0.0/0 for all IPv4 addresses, 2000::/3 for all "
+			"public "
+			"IPv6 addresses");
 	if (!force && is_short(prefix))
 		return refuse(-EPERM, error, "it is shorter than /%d%s",
 			address_is_ipv4(&prefix->address) ? SHORTEST_IPV4 : SHORTEST_IPV6,

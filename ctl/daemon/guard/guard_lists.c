@@ -159,8 +159,12 @@ static uint32_t *find_ids(const struct daemon *daemon)
 static int build(struct daemon *daemon, const uint32_t *ids, const bool *wanted)
 {
 	const struct prefix_lists *prefixes = &daemon->guard_lists->files->prefixes;
-	int trie = maps_new_trie(), error = trie < 0 ? trie : 0;
+	const struct prefix_key ipv4 = prefix_all_ipv4();
+	int trie = maps_new_trie(), error = trie;
 
+	/* Both families share one trie. Without this entry, ::/8 on a list would also apply to all IPv4 sources. */
+	if (trie >= 0)
+		error = maps_add_to_trie(trie, &ipv4, GUARD_LIST_NONE);
 	for (size_t i = 0; i < prefixes->count && !error;) {
 		size_t end = i + SLICE < prefixes->count ? i + SLICE : prefixes->count;
 
