@@ -15,7 +15,8 @@ static __always_inline __u32 nat_flags(void)
 	return settings ? settings->flags : 0;
 }
 
-/* The VIP that replaces the packet's source address and port, or NULL. */
+/* The VIP that replaces the packet's source address and port, or NULL. A first fragment may have any protocol; the
+ * entry with protocol 0 stands for the address of the backend (nat_is_backend()). */
 static __always_inline const struct nat_vip *nat_find(const struct packet *p, __u32 flags)
 {
 	struct nat_source key = {.address = p->source, .port = p->source_port, .protocol = p->protocol};
@@ -23,8 +24,11 @@ static __always_inline const struct nat_vip *nat_find(const struct packet *p, __
 		.protocol = p->protocol,
 		.address = p->source,
 		.port = p->source_port};
-	const struct nat_vip *vip = bpf_map_lookup_elem(&nat_sources, &key);
+	const struct nat_vip *vip;
 
+	if (!p->protocol)
+		return NULL;
+	vip = bpf_map_lookup_elem(&nat_sources, &key);
 	return vip || !(flags & NAT_RANGES) ? vip : bpf_map_lookup_elem(&nat_ranges, &range);
 }
 

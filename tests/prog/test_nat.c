@@ -90,6 +90,8 @@ static const struct out_row rows[] = {
 	{"ICMP that quotes 8 bytes of TCP", IPV4_ONLY,
 		.in = {.icmp_type = 3, QUOTE(TCP, .destination_port = 15061), .quote_length = 28}, .port = 5061},
 	{"a first fragment", .in = {.payload = ROW_INVITE, .more_fragments = true, .id = 8000}},
+	{"a first fragment of protocol 0 passes", IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 8004}, .pokes = {{23}}, PASSES},
 	{"a later fragment", .before = &first, .in = {.payload = "last", .fragment_offset = 1480, .id = 8001}},
 	{"a later fragment of a datagram that passed", .before = &first_of_other,
 		.in = {.payload = "last", .fragment_offset = 1480, .id = 8002}, PASSES},
