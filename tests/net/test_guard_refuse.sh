@@ -159,7 +159,7 @@ stopped() {
 }
 
 late_counted() {
-	lab_ctl --json status | jq -e '[.anomalies[] | select(.text | test("no answer: the daemon read them too late"))] | length > 0'
+	lab_ctl --json status | jq -e '[.anomalies[] | select(.text | test("not answered: the daemon read them too late"))] | length > 0'
 }
 
 # All callers are trusted: only the limits of the services apply.

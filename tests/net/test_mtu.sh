@@ -36,10 +36,10 @@ oversize() {
 		awk '{ print $1 - 0 }'
 }
 
-# The text of the program's own counter also contains these words, but not at its start.
-fragmented() { oversize '^of those were fragmented'; }
+# The text of the program's own counter also contains the words after the colon.
+fragmented() { oversize '^since the daemon started: fragmented'; }
 answered() { oversize 'reported the MTU'; }
-dropped() { oversize '^of those were dropped'; }
+dropped() { oversize '^since the daemon started: dropped'; }
 
 icmp_errors_are() {
 	[ "$(answered)" -eq "$1" ]

@@ -375,7 +375,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 	return warnings;
 }
 
-/* Adds the counts of the packets that the kernel has passed to the daemon, by result. */
+/* Adds the counts of the packets that the kernel has passed to the daemon, by result. They are not parts of the
+ * counters of the kernel, which are older than the daemon. */
 static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);
@@ -384,33 +385,30 @@ static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 		const char *verdict, *text;
 		uint64_t packets;
 	} rows[] = {
-		{"held_fragment", "of those were dropped: the first fragment never arrived", counts.timed_out},
-		{"held_fragment", "of those were dropped: too many waited, and newer ones replaced them",
-			counts.displaced},
-		{"held_fragment", "of those were dropped: duplicates of waiting fragments", counts.duplicates},
-		{"held_fragment", "of those were dropped: the daemon read them too late", counts.late_fragments},
-		{"held_fragment", "of those were dropped: the interface did not accept them", counts.unsent},
-		{"oversize", "of those were fragmented and forwarded", counts.fragmented},
-		{"oversize", "of those were refused: an ICMP message reported the MTU to the sender", counts.answered},
-		{"oversize", "of those were dropped: neither fragmentation nor a further ICMP message was possible",
-			counts.refused},
-		{"oversize", "of those were dropped: the daemon read them too late", counts.late_oversize},
-		{"nat_held", "of those were dropped: the kernel did not accept them", counts.unsent_nat},
-		{"nat_held", "of those were dropped: the daemon read them too late", counts.late_nat},
-		{"refused", "of those were answered with 503", refused.answered},
-		{"refused", "of those received no answer: the daemon read them too late", refused.late},
-		{"refused", "of those received no answer: a header that a response needs was missing or unreadable",
-			refused.unusable},
-		{"refused", "of those received no answer: it would have been larger than the INVITE",
-			refused.too_large},
-		{"refused", "of those received no answer: the interface did not accept it", refused.unsent},
+		{"held_fragment", "dropped: the first fragment never arrived", counts.timed_out},
+		{"held_fragment", "dropped: too many waited, and newer ones replaced them", counts.displaced},
+		{"held_fragment", "dropped: duplicates of waiting fragments", counts.duplicates},
+		{"held_fragment", "dropped: the daemon read them too late", counts.late_fragments},
+		{"held_fragment", "dropped: the interface did not accept them", counts.unsent},
+		{"oversize", "fragmented and forwarded", counts.fragmented},
+		{"oversize", "refused: an ICMP message reported the MTU to the sender", counts.answered},
+		{"oversize", "dropped: neither fragmentation nor a further ICMP message was possible", counts.refused},
+		{"oversize", "dropped: the daemon read them too late", counts.late_oversize},
+		{"nat_held", "dropped: the kernel did not accept them", counts.unsent_nat},
+		{"nat_held", "dropped: the daemon read them too late", counts.late_nat},
+		{"refused", "answered with 503", refused.answered},
+		{"refused", "not answered: the daemon read them too late", refused.late},
+		{"refused", "not answered: a header that a response needs was missing or unreadable", refused.unusable},
+		{"refused", "not answered: it would have been larger than the INVITE", refused.too_large},
+		{"refused", "not answered: the interface did not accept it", refused.unsent},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].packets)
 			json_array_append_new(
-				anomalies, json_pack("{s:s, s:I, s:s}", "verdict", rows[i].verdict, "packets",
-						   (json_int_t)rows[i].packets, "text", rows[i].text));
+				anomalies, json_pack("{s:s, s:I, s:o}", "verdict", rows[i].verdict, "packets",
+						   (json_int_t)rows[i].packets, "text",
+						   json_sprintf("since the daemon started: %s", rows[i].text)));
 }
 
 /* NULL without `capture:`. */
