@@ -422,18 +422,23 @@ static void report(const struct attach *attach)
 			"mode");
 }
 
-/* Called if all interfaces are already attached. Returns true if this run changes the maps. */
-static bool is_anything_new(struct attach *attach)
+/* Called if all interfaces are already attached. The run can still change the maps. */
+static int attach_again(struct attach *attach)
 {
 	size_t i, added = 0;
 
 	if (fill_maps(attach)) {
 		decap_undo(&attach->decap);
-		return false;
+		return -1;
 	}
 	for (i = 0; i < attach->target_count; i++)
 		added += attach->targets[i].addresses;
-	return decap_finish(&attach->decap) || added;
+	if (decap_finish(&attach->decap) || added) {
+		report(attach);
+		return 0;
+	}
+	output_info("there is nothing to attach ('sipxdp-loader upgrade' replaces the program, 'detach' removes it)");
+	return NOTHING_TO_DO;
 }
 
 static int attach_all(struct attach *attach)
@@ -447,16 +452,8 @@ static int attach_all(struct attach *attach)
 		return -1;
 	if (attachments_read(&attach->pins, &attach->attachments) || survey(attach))
 		return -1;
-	if (!is_anything_left(attach)) {
-		if (is_anything_new(attach)) {
-			report(attach);
-			return 0;
-		}
-		output_error(
-			"there is nothing to attach ('sipxdp-loader upgrade' replaces the program, 'detach' removes "
-			"it)");
-		return -1;
-	}
+	if (!is_anything_left(attach))
+		return attach_again(attach);
 	if (prepare_program(attach))
 		return -1;
 	pins_begin(&attach->pins);

@@ -17,6 +17,7 @@ enum exit_status {
 	EXIT_DONE,
 	EXIT_FAILED,
 	EXIT_USAGE,
+	EXIT_NOTHING, /* SuccessExitStatus= of the units */
 };
 
 /* --- options: each function sets its part of struct options; false: invalid argument */
@@ -249,6 +250,13 @@ static int run_command(enum loader_command command, const struct options *option
 	}
 }
 
+static enum exit_status exit_status(int result)
+{
+	if (result == NOTHING_TO_DO)
+		return EXIT_NOTHING;
+	return result ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int run(int argc, char **argv, struct options *options)
 {
 	bool named = argc > 1 && argv[1][0] != '-';
@@ -277,7 +285,7 @@ static int run(int argc, char **argv, struct options *options)
 	if (status != EXIT_DONE)
 		return status;
 	output_open(options->verbose);
-	return run_command(command, options) ? EXIT_FAILED : EXIT_DONE;
+	return exit_status(run_command(command, options));
 }
 
 int main(int argc, char **argv)

@@ -37,9 +37,11 @@ struct options {
 	size_t interface_count;
 };
 
+#define NOTHING_TO_DO 1 /* in the units, it must not keep the other of attach and upgrade from running */
+
 /* Each command returns 0, or -1 after it has reported the error. */
-int attach_run(const struct options *options);
-int upgrade_run(const struct options *options);
+int attach_run(const struct options *options);  /* NOTHING_TO_DO: all interfaces are attached already */
+int upgrade_run(const struct options *options); /* NOTHING_TO_DO: no interface is attached */
 int detach_run(const struct options *options);
 int status_run(const struct options *options);
 int check_run(const struct options *options); /* -1 also if an interface has a blocker */

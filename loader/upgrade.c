@@ -204,8 +204,9 @@ int upgrade_run(const struct options *options)
 	if (attachments_read(&pins, &attachments))
 		goto out;
 	if (!attachments_running(&attachments)) {
-		output_error("%s is not attached to anything, so there is nothing to upgrade ('sipxdp-loader attach')",
+		output_info("%s is not attached to anything, so there is nothing to upgrade ('sipxdp-loader attach')",
 			program_name(options->program));
+		result = NOTHING_TO_DO;
 		goto out;
 	}
 	if (choose_maps(options, &pins, &sizes, &new_maps))

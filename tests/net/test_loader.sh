@@ -113,7 +113,7 @@ bad_input() {
 	like "output that cannot be written" "$(lab_in balancer sh -c 'sipxdp-loader status > /dev/full' 2>&1 || true)" \
 		"cannot write: No space"
 	config eth0
-	fails "upgrade, when nothing is attached" "sipxdp-loader attach" upgrade
+	fails_with 3 "upgrade, when nothing is attached" "sipxdp-loader attach" upgrade
 	fails_with 0 "detach, when nothing is attached" "not attached to anything" detach
 	fails "... detach of a named interface" "not attached to eth0" detach eth0
 	fails_with 0 "status, when nothing is attached" "nothing is attached" status
@@ -168,7 +168,7 @@ attach() {
 	check "packets pass" answers_pings
 	check "bpftool shows the counters by name" [ "$(lab_verdict not_service)" -ge 2 ]
 
-	fails "a second attach is refused" "already attached to eth0" attach -c "$LAB_CONFIG"
+	fails_with 3 "a second attach has nothing to do" "already attached to eth0" attach -c "$LAB_CONFIG"
 	is "... the program remains attached" "$(xdp eth0)" "native balancer"
 	config eth0 eth1 lan.7 -- "limits: {slots: 1024, pools: 3, services: 5, backends: 7}"
 	fails_with 0 "attach adds the interfaces that are new in the file" "balancer attached to lan.7" attach -c "$LAB_CONFIG"
@@ -278,6 +278,33 @@ interface_goes() {
 	fails_with 0 "detach removes the pin of a deleted interface" "lan.7: was detached already" detach
 	is_untouched "... and all others"
 	lab_plug balancer lan.7 br1
+}
+
+unit() {
+	lab_unit balancer sipxdp-loader.service "$1"
+}
+
+unit_runs() {
+	local before
+	config lan.7
+	check "the unit attaches the balancer" unit ExecStart
+	is "... to the interfaces of the file" "$(xdp lan.7)" "native balancer"
+	before=$(program_id lan.7)
+	check "... it starts again, without another interface" unit ExecStart
+	check "... and replaces the program" [ "$(program_id lan.7)" -gt "$before" ]
+	lab_in balancer ip link del lan.7
+	lab_plug balancer lan.7 br1
+	check "after the only interface was created again, a reload works" unit ExecReload
+	is "... and attaches the interface" "$(xdp lan.7)" "native balancer"
+	config lan.7 eth1
+	pass_on eth1
+	before=$(program_id lan.7)
+	like "if an interface refuses, the reload fails" "$(unit ExecReload 2>&1 || echo "status $?")" "^status 1$"
+	check "... after it has replaced the program of the others" [ "$(program_id lan.7)" -gt "$before" ]
+	lab_in balancer ip link set dev eth1 xdpdrv off
+	check "... and works when the interface is free" unit ExecReload
+	is "... all interfaces are attached" "$(xdp lan.7) $(xdp eth1)" "native balancer native balancer"
+	loader detach > /dev/null
 }
 
 interface_is_renamed() {
@@ -396,7 +423,7 @@ killed() {
 	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0 0 0 0 0
 	lose_link
 	like "status warns of maps without an interface" "$(state '.warnings[]')" "maps are pinned, but no interface is attached"
-	fails "... upgrade is refused" "not attached to anything" upgrade
+	fails_with 3 "... upgrade has nothing to do" "not attached to anything" upgrade
 	check "... attach uses these maps" loader attach -c "$LAB_CONFIG"
 	is "... with their content" \
 		"$(lab_in balancer bpftool -j map lookup pinned $PINS/pools key 1 0 0 0 | jq .formatted.value.table)" 9
@@ -460,7 +487,7 @@ decap() {
 	check "... and are counted" [ "$(lab_verdict not_tunnelled balancer decap_verdicts)" -ge 2 ]
 	fails "an interface without an address" "lan.7 has no address" attach --program decap lan.7
 	check "... unless --address names one" loader attach --program decap lan.7 --address 10.9.9.10
-	fails "a second attach" "already attached to lan.7" attach --program decap lan.7 --address 10.9.9.10
+	fails_with 3 "a second attach has nothing to do" "already attached to lan.7" attach --program decap lan.7 --address 10.9.9.10
 	fails_with 0 "... with a new address adds the address" "1 new tunnel endpoint" attach --program decap lan.7 --address 2001:db8::99
 	is "status lists both programs" "$(state '.programs[] | .name, .interfaces[].name' | xargs)" "balancer eth1 decap eth0 lan.7"
 	fails_with 0 "upgrade of decap" "lan.7: program" upgrade --program decap
@@ -552,6 +579,7 @@ attach
 upgrade
 mismatch
 interface_goes
+unit_runs
 interface_is_renamed
 foreign_program
 other_namespace
