@@ -132,7 +132,8 @@ struct guard_prefix {
 #define GUARD_PREFIX_BITS(address_bits) (32 + (address_bits))
 
 /* guard_blocks: LPM trie, struct guard_prefix -> struct guard_block. The prefixes that operators and servers have
- * blocked or trusted at run time. They take precedence over the lists of the file. */
+ * blocked or trusted at run time. They take precedence over the lists of the file. The longest prefix decides; of two
+ * entries with the same prefix, the one of the guard. */
 #define GUARD_BLOCKS 65536 /* the map has room for twice as many: the daemon adds before it removes */
 #define GUARD_REASON_SIZE 128
 
@@ -141,7 +142,8 @@ struct guard_block {
 	__u64 since;    /* seconds since the epoch */
 	__u8 list;      /* GUARD_LIST_BLOCKED or GUARD_LIST_TRUSTED */
 	__u8 by_server; /* 1: a server; 0: an operator */
-	__u8 pad[6];
+	__u8 bits;      /* of the address in the key: the program compares the entries of the guard and of all guards */
+	__u8 pad[5];
 	char who[NAME_SIZE];     /* name of the server, or login name of the operator */
 	char service[NAME_SIZE]; /* "": for all services, with guard id 0 */
 	char reason[GUARD_REASON_SIZE];

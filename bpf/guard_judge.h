@@ -91,7 +91,7 @@ static __always_inline struct guard_source *guard_find(const struct guarded *g)
 __noinline __u32 guard_list(const struct guarded *g)
 {
 	struct guard_prefix key = {.bits = GUARD_PREFIX_BITS(128)};
-	const struct guard_block *block;
+	const struct guard_block *block, *of_all;
 	__u32 first = 0, *list;
 	void *trie;
 
@@ -101,8 +101,9 @@ __noinline __u32 guard_list(const struct guarded *g)
 	key.address = g->source;
 	block = bpf_map_lookup_elem(&guard_blocks, &key);
 	key.guard = 0;
-	if (!block)
-		block = bpf_map_lookup_elem(&guard_blocks, &key);
+	of_all = bpf_map_lookup_elem(&guard_blocks, &key);
+	if (of_all && (!block || of_all->bits > block->bits))
+		block = of_all;
 	if (block)
 		return block->list;
 	trie = bpf_map_lookup_elem(&guard_prefixes, &first);

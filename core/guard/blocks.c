@@ -119,9 +119,10 @@ static const struct block *longest(const struct blocks *blocks, const struct add
 
 const struct block *blocks_match(const struct blocks *blocks, const struct address *address, const char *service)
 {
-	const struct block *found = *service ? longest(blocks, address, service) : NULL;
+	const struct block *found = *service ? longest(blocks, address, service) : NULL,
+			   *of_all = longest(blocks, address, "");
 
-	return found ? found : longest(blocks, address, "");
+	return found && (!of_all || found->prefix.bits >= of_all->prefix.bits) ? found : of_all;
 }
 
 static bool overlap(const struct prefix_key *a, const struct prefix_key *b)

@@ -31,8 +31,8 @@ const struct block *blocks_after(const struct blocks *blocks, const struct block
 /* The entry with exactly this prefix and service ("": all services); NULL if there is none. */
 const struct block *blocks_find(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
 
-/* The entry that applies to packets from an address to a service: the longest prefix among the entries for this
- * service; if there is none, among the entries for all services. NULL if there is none. */
+/* The entry that applies to packets from an address to a service: the longest prefix among the entries for this service
+ * and for all services; of two entries with the same prefix, the one for this service. NULL if there is none. */
 const struct block *blocks_match(const struct blocks *blocks, const struct address *address, const char *service);
 
 /* A trust entry that overlaps this prefix (one of them contains the other) and applies to this service ("": to any

@@ -60,8 +60,10 @@ int maps_put_block(
 	const struct maps *maps, uint32_t guard, const struct prefix_key *prefix, const struct guard_block *block)
 {
 	const struct guard_prefix key = key_of(guard, prefix);
+	struct guard_block value = *block;
 
-	return bpf_map_update_elem(maps->fd[MAP_GUARD_BLOCKS], &key, block, BPF_ANY);
+	value.bits = prefix->bits;
+	return bpf_map_update_elem(maps->fd[MAP_GUARD_BLOCKS], &key, &value, BPF_ANY);
 }
 
 int maps_remove_block(const struct maps *maps, uint32_t guard, const struct prefix_key *prefix)

@@ -163,6 +163,11 @@ blocks_of_a_service() {
 	check "... its packets for this service are dropped" drops $BLOCKED 5070
 	check "... those for a different service pass" passes $BLOCKED
 	check "guard unblock ends it" lab_ctl guard unblock $BLOCKED --service trunk
+	check "guard trust of a whole network for one service" lab_ctl guard trust 10.0.0.128/25 --service trunk --for 1h
+	check "... a block of one of its addresses for all services" lab_ctl guard block $BLOCKED --for 1h --force
+	check "... drops its packets for this service" drops $BLOCKED 5070
+	check "... unblock of the address" lab_ctl guard unblock $BLOCKED
+	check "... and of the network" lab_ctl guard unblock 10.0.0.128/25 --service trunk
 	check "... its packets pass" passes $BLOCKED 5070
 	lab_ctl guard block $BLOCKED --for 10m > /dev/null
 	check "a block with a time drops packets" drops $BLOCKED

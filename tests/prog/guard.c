@@ -43,13 +43,25 @@ static void put_prefix(int trie, const char *text, uint32_t list)
 	run_must(bpf_map_update_elem(trie, &prefix, &list, BPF_ANY), text);
 }
 
+static void put_block(int map, const char *text, uint32_t guard, uint8_t list)
+{
+	struct guard_block block = {.list = list};
+	struct guard_prefix key;
+
+	if (!text)
+		return;
+	key = prefix_of(text);
+	key.guard = htonl(guard);
+	block.bits = key.bits - GUARD_PREFIX_BITS(0);
+	run_must(bpf_map_update_elem(map, &key, &block, BPF_ANY), "guard_blocks");
+}
+
 static void fill_lists(struct balancer_bpf *skel, const struct guard_setup *setup)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
 	int trie = bpf_map_create(
 		    BPF_MAP_TYPE_LPM_TRIE, "guard_trie", sizeof(struct guard_prefix), sizeof(uint32_t), 1024, &options),
 	    blocks = bpf_map__fd(skel->maps.guard_blocks);
-	struct guard_block block = {.list = GUARD_LIST_BLOCKED};
 	struct guard_prefix key;
 
 	run_must(trie < 0, "trie");
@@ -61,10 +73,8 @@ static void fill_lists(struct balancer_bpf *skel, const struct guard_setup *setu
 	close(trie);
 	while (!bpf_map_get_next_key(blocks, NULL, &key))
 		bpf_map_delete_elem(blocks, &key);
-	if (setup->blocked) {
-		key = prefix_of(setup->blocked);
-		run_must(bpf_map_update_elem(blocks, &key, &block, BPF_ANY), "guard_blocks");
-	}
+	put_block(blocks, setup->blocked, 0, GUARD_LIST_BLOCKED);
+	put_block(blocks, setup->trusted, TEST_GUARD, GUARD_LIST_TRUSTED);
 }
 
 static void put_text(struct bpf_map *map, const char *text, bool whole)
@@ -116,6 +126,7 @@ static void fill_classes(struct balancer_bpf *skel, const struct guard_setup *se
 			unlisted.limits[i] = limit_of(setup->burst[i]);
 	fill_class(skel, GUARD_LIST_NONE, &unlisted);
 	fill_class(skel, GUARD_LIST_BLOCKED, &blocked);
+	fill_class(skel, GUARD_LIST_TRUSTED, &(struct guard_class){.action = GUARD_TRUST});
 	fill_class(skel, TEST_LIST, &listed);
 }
 
@@ -129,13 +140,20 @@ static void fill_surges(struct bpf_map *map, uint32_t burst, bool observe)
 		bpf_map_update_elem(bpf_map__fd(map), &id, &surge, BPF_ANY);
 }
 
+static void forget_sources(struct balancer_bpf *skel)
+{
+	const struct guard_source none = {0};
+
+	for (uint32_t i = 0; i < skel->rodata->guarded_sources; i++)
+		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.guard_sources), &i, &none, BPF_ANY),
+			"guard_sources");
+}
+
 void guard_fill(struct balancer_bpf *skel, const struct guard_setup *setup)
 {
-	static uint64_t serial;
 	uint32_t id = TEST_GUARD, bits = setup && setup->ipv6_bits ? setup->ipv6_bits : 64;
 	struct guard guard = {
-		.hash_key = {setup && setup->hash_key ? setup->hash_key : 0x243f6a8885a308d3 + ++serial,
-			0x13198a2e03707344}, /* each source has a different element */
+		.hash_key = {setup && setup->hash_key ? setup->hash_key : 0x243f6a8885a308d3, 0x13198a2e03707344},
 		.generation = 1,
 		.first_class = 16,
 		.ipv4_mask = ~0ULL,
@@ -151,6 +169,7 @@ void guard_fill(struct balancer_bpf *skel, const struct guard_setup *setup)
 		guard.flags |= GUARD_FLAG_SERVICE_SURGE;
 	if (setup->backend_surge)
 		guard.flags |= GUARD_FLAG_BACKEND_SURGE;
+	forget_sources(skel);
 	fill_lists(skel, setup);
 	fill_texts(skel);
 	fill_classes(skel, setup);

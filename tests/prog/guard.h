@@ -11,7 +11,7 @@
 struct guard_setup {
 	uint32_t flags;                /* enum guard_flags, in addition to GUARD_FLAG_LIMITS */
 	uint32_t burst[GUARD_BUCKETS]; /* of sources on no list; then no packet for minutes; 0: no limit */
-	uint64_t hash_key;             /* [a new one] */
+	uint64_t hash_key;             /* [a fixed one] */
 	bool observe;                  /* no rule is enforced */
 	uint32_t observe_limits;       /* bits by enum guard_bucket: these limits are not enforced */
 	bool observe_backends;         /* no limit of a backend is enforced */
@@ -20,6 +20,7 @@ struct guard_setup {
 	bool observe_list;             /* mode of TEST_LIST */
 	const char *unlisted;          /* a prefix within TEST_LIST that is on no list */
 	const char *blocked;           /* a prefix in guard_blocks */
+	const char *trusted;           /* the same, with trust, only for TEST_GUARD */
 	uint32_t service_surge;        /* burst of each service; then no INVITE for minutes; 0: no limit */
 	uint32_t backend_surge;
 	uint8_t ipv6_bits; /* [64] prefix that is one source */

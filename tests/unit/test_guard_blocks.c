@@ -229,14 +229,17 @@ Test(guard_blocks, the_longest_entry_around_a_prefix)
 	blocks_free(blocks);
 }
 
-Test(guard_blocks, the_longest_prefix_of_the_service_applies)
+Test(guard_blocks, the_longest_prefix_applies)
 {
 	static const struct {
 		const char *address, *service, *who; /* NULL: no entry */
 	} rows[] = {
 		{"203.0.113.5", "sip", "host"},
 		{"203.0.113.6", "sip", "network"},
-		{"203.0.113.5", "trunk", "trunk"},
+		{"203.0.113.5", "trunk", "host"},
+		{"203.0.113.6", "trunk", "trunk"},
+		{"203.0.113.200", "trunk", "own"},
+		{"203.0.113.200", "sip", "all"},
 		{"203.0.114.1", "trunk", NULL},
 		{"2001:db8::1", "sip", "six"},
 		{"2001:db9::1", "sip", NULL},
@@ -249,6 +252,8 @@ Test(guard_blocks, the_longest_prefix_of_the_service_applies)
 	put(blocks, "203.0.0.0/17", "trunk", OPERATOR, "wide", 0, error);
 	put(blocks, "203.0.113.0/25", "trunk", OPERATOR, "trunk", 0, error);
 	drop(blocks, "203.0.0.0/17", "trunk", NULL, error);
+	put(blocks, "203.0.113.200", "", OPERATOR, "all", 0, error);
+	put(blocks, "203.0.113.200", "trunk", OPERATOR, "own", 0, error);
 	put(blocks, "2001:db8::/32", "", OPERATOR, "six", 0, error);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct block *found;
