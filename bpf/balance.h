@@ -121,6 +121,19 @@ static __always_inline __u32 balance_expected(const struct flow *flow)
 	return migration_previous_owner(flow) ? 0 : flow->backend;
 }
 
+/* No backend accepts a new call. Where every call counts, this one is an entry of the owner of its slot: otherwise the
+ * owner would seem to have room again too early. */
+static __always_inline __u32 balance_overload(struct flow *flow, const struct balance *balance)
+{
+	balance_count(flow->pool, BALANCE_OVERLOAD);
+	if (balance->flags & BALANCE_REFUSES) {
+		flow->refused = REFUSED_OVERLOAD;
+		return 0;
+	}
+	return balance->flags & (BALANCE_BY_TURN | BALANCE_COUNTS) && backend_is_alive(flow->backend) ? flow->backend
+												      : 0;
+}
+
 /* Selects a backend for a new call. 0: the owner of the slot keeps the call. The retransmissions of the call, and its
  * repetition with credentials, then remain there, too. */
 static __always_inline __u32 balance_choose(struct flow *flow)
@@ -134,10 +147,8 @@ static __always_inline __u32 balance_choose(struct flow *flow)
 		return balance_expected(flow);
 	if (balance->flags & BALANCE_BY_TURN || !balance_accepts(flow->backend)) {
 		backend = balance_deal(flow, balance);
-		if (!backend) {
-			balance_count(pool, BALANCE_OVERLOAD);
-			flow->refused = balance->flags & BALANCE_REFUSES ? REFUSED_OVERLOAD : 0;
-		}
+		if (!backend)
+			backend = balance_overload(flow, balance);
 	} else if (balance->flags & BALANCE_COUNTS) {
 		backend = flow->backend;
 	}

@@ -564,6 +564,30 @@ Test(balance, without_room_anywhere_the_owner_keeps_new_calls)
 	cr_expect_eq(deliver(call, &ack), OWNER);
 }
 
+Test(balance, calls_of_a_full_pool_are_counted_where_every_call_is)
+{
+	const uint32_t flags[] = {BALANCE_BY_TURN, BALANCE_MAY_SPILL | BALANCE_COUNTS};
+	char call[32];
+
+	for (uint32_t id = 1; id <= BACKENDS; id++)
+		set_full(id, true);
+	for (int i = 0; i < 2; i++) {
+		set_balance(flags[i], "2343");
+		strcpy(call, next_call(i));
+		cr_expect_eq(deliver(call, &invite), OWNER);
+		cr_expect_eq(deliver(call, &invite), OWNER, "a retransmission");
+		cr_expect_eq(load_of(OWNER).placed, 1);
+		cr_expect_eq(load_of(OWNER).sampled, 0);
+		cr_expect_eq(deliver(call, &ack), OWNER);
+		cr_expect_eq(deliver(call, &bye), OWNER);
+		cr_expect_eq(load_of(OWNER).placed, 0);
+		cr_expect_eq(counters().overload, i + 1);
+	}
+	call_set_alive(&setup, OWNER, false);
+	deliver(next_call(false), &invite);
+	cr_expect_eq(load_of(OWNER).placed, 0, "the owner is dead");
+}
+
 Test(balance, without_room_anywhere_new_calls_are_refused)
 {
 	struct message failed = ack, cancel = invite;
