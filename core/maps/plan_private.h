@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Declarations that plan.c, plan_services.c and plan_guard.c share. */
+/* Declarations that plan.c, plan_services.c, plan_ports.c and plan_guard.c share. */
 #pragma once
 
 #include "plan.h"
@@ -34,3 +34,15 @@ void plan_texts(struct draft *draft);
  * refer to guards. plan_guards_end() plans the removal of guards and lists; call it after plan_entries(). */
 void plan_guards(struct draft *draft);
 void plan_guards_end(struct draft *draft);
+
+/* The owner of a port of a VIP: a service, or a backend with `ports:`; neither: packets to the port are for no service.
+ */
+struct port_owner {
+	const struct service *service;
+	uint32_t backend; /* id */
+};
+
+/* Reports live calls that a port would move to a different owner. plan_ports() calls plan_compare_port() at least once
+ * for each group of adjacent ports with the same owners in both images. */
+void plan_ports(struct draft *draft);
+void plan_compare_port(struct draft *draft, struct port_owner before, struct port_owner after);

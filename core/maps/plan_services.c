@@ -76,28 +76,50 @@ static bool is_described(struct draft *draft, uint32_t service)
 	return described;
 }
 
-static void describe_change(
-	struct draft *draft, struct plan_step *step, const struct service *before, const struct service *after)
+static const char *name_of(const struct image *image, const struct service *service)
 {
-	const char *name = draft->desired->service_names[after->id].name;
-	const char *was = draft->running->service_names[before->id].name;
-	bool same_key = !memcmp(before->hash_key, after->hash_key, sizeof(after->hash_key));
-	bool moves = !same_key || before->affinity != after->affinity;
-	size_t length;
-	char *text;
-	FILE *out;
+	return image->service_names[service->id].name;
+}
 
-	out = open_memstream(&text, &length);
-	if (!out)
-		abort();
-	if (strcmp(name, was))
-		fprintf(out, "; takes a VIP from service %s", was);
+/* Describes the change from one service to the other: "; affinity source, was call-id". Returns true if live calls
+ * would move. */
+static bool compare_services(
+	const struct draft *draft, const struct service *before, const struct service *after, FILE *out)
+{
+	bool same_key = !memcmp(before->hash_key, after->hash_key, sizeof(after->hash_key));
+	const char *was = name_of(draft->running, before);
+	bool pools_move;
+
+	if (strcmp(name_of(draft->desired, after), was))
+		fprintf(out, "; takes a VIP or ports from service %s", was);
 	if (!same_key)
 		fputs("; hash_key has a new value", out);
 	if (before->affinity != after->affinity)
 		fprintf(out, "; affinity %s, was %s", config_affinity_name(after->affinity),
 			config_affinity_name(before->affinity));
-	moves |= compare_pools(draft, before, after, out);
+	pools_move = compare_pools(draft, before, after, out);
+	return pools_move || !same_key || before->affinity != after->affinity;
+}
+
+static FILE *open_text(char **text, size_t *length)
+{
+	FILE *out = open_memstream(text, length);
+
+	if (!out)
+		abort();
+	return out;
+}
+
+static void describe_change(
+	struct draft *draft, struct plan_step *step, const struct service *before, const struct service *after)
+{
+	const char *name = name_of(draft->desired, after);
+	size_t length;
+	char *text;
+	FILE *out = open_text(&text, &length);
+	bool moves;
+
+	moves = compare_services(draft, before, after, out);
 	fclose(out);
 	if (length && !is_described(draft, after->id)) {
 		plan_describe(step, "service %s: %s", name, text + strlen("; "));
@@ -108,6 +130,48 @@ static void describe_change(
 		messages_add(&draft->plan->disruptions, "service %s: %s: live calls would move to other servers", name,
 			text + strlen("; "));
 	}
+	free(text);
+}
+
+/* Returns true if live calls of the service would move to this owner of their port. */
+static bool describe_owner(const struct draft *draft, const struct service *before, struct port_owner after, FILE *out)
+{
+	const struct backend_record *record = &draft->desired->records[after.backend];
+
+	if (!after.backend)
+		return compare_services(draft, before, after.service, out);
+	fprintf(out, "; backend %s/%s takes ports from it", record->pool, record->name);
+	return true;
+}
+
+/* Reports the calls of a service, unless an equal line does. */
+static void report_once(struct messages *disruptions, const char *name, const char *text)
+{
+	messages_add(disruptions, "service %s: %s: live calls would move to other servers", name, text);
+	for (size_t i = 0; i + 1 < disruptions->count; i++)
+		if (!strcmp(disruptions->list[i], disruptions->list[disruptions->count - 1])) {
+			free(disruptions->list[--disruptions->count]);
+			return;
+		}
+}
+
+void plan_compare_port(struct draft *draft, struct port_owner before, struct port_owner after)
+{
+	size_t length;
+	char *text;
+	FILE *out;
+
+	if (!before.service || (!after.service && !after.backend))
+		return;
+	out = open_text(&text, &length);
+	if (describe_owner(draft, before.service, after, out)) {
+		fflush(out);
+		report_once(&draft->plan->disruptions,
+			after.backend ? name_of(draft->running, before.service)
+				      : name_of(draft->desired, after.service),
+			text + strlen("; "));
+	}
+	fclose(out);
 	free(text);
 }
 
@@ -236,6 +300,19 @@ static void remove_service_names(struct draft *draft)
 			plan_add_step(draft, PLAN_SERVICE_NAME, id, &draft->desired->service_names[id]);
 }
 
+/* Does the plan change the ports of a VIP? */
+static bool changes_ports(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if ((step->kind == PLAN_ENTRY || step->kind == PLAN_ENTRY_REMOVE) &&
+			(step->index == IMAGE_SERVICES || step->index == IMAGE_RANGES))
+			return true;
+	}
+	return false;
+}
+
 void plan_entries(struct draft *draft)
 {
 	put_entries(draft, IMAGE_GUARD_SCANNERS);
@@ -251,6 +328,8 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_GUARD_EMERGENCY);
 	remove_entries(draft, IMAGE_GUARD_PRIORITIES);
 	remove_service_names(draft);
+	if (changes_ports(draft->plan))
+		plan_ports(draft);
 	messages_cut(&draft->plan->disruptions, MESSAGES_SHOWN);
 	free(draft->described);
 }

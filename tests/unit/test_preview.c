@@ -290,7 +290,7 @@ static const struct {
 	{WITH("pool: proxies, ping: true"), "service sip: ping true, was false", NULL},
 	{HEAD "services: [{name: new, vip: [192.0.2.10, 192.0.2.11], port: 5060, affinity: source, pool: "
 	      "proxies}]\n" TWO_POOLS,
-		"service new: takes a VIP from service sip; affinity source", "live calls"},
+		"service new: takes a VIP or ports from service sip; affinity source", "live calls"},
 	{HEAD "services: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, pool: proxies}, {name: new, vip: "
 	      "192.0.2.9,\n"
 	      " port: 5060, affinity: source, pool: b}]\n" TWO_POOLS,
@@ -450,4 +450,57 @@ Test(preview, changes_of_an_operator_are_kept_or_ended_and_reported)
 	cr_expect(is_in(&effects.steps, "backend proxies/px2: ready, was drain"));
 	cr_expect_not(is_in(&effects.steps, "stays in"));
 	effects_free(&effects);
+}
+
+/* A port that gets or loses an entry may have belonged, or then belong, to a range or to the service of all ports. */
+#define SERVICE_OF(name, port, more) "{name: " name ", vip: 192.0.2.10, port: " port ", " more "}"
+#define SERVICES(list) HEAD "services: [" list "]\n" TWO_POOLS
+#define RANGE(more) SERVICE_OF("sip", "5060-5080", more)
+#define ALL_PORTS(more) SERVICE_OF("sip", "0", more)
+
+static const struct {
+	const char *before, *after, *danger;
+} covered_ports[] = {
+	{SERVICES(RANGE("pool: proxies")),
+		SERVICES(SERVICE_OF("sip", "5060-5070", "pool: proxies") "," SERVICE_OF("new", "5071-5080", "pool: b")),
+		"service new: takes a VIP or ports from service sip; pool b, was proxies: live calls would move"},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(RANGE("pool: proxies, affinity: source")),
+		"service sip: affinity source, was call-id"},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5059-5080", "pool: proxies, affinity: source")),
+		"service sip: affinity source, was call-id"},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5061-5080", "pool: b")),
+		"service sip: pool b, was proxies"},
+	{SERVICES(ALL_PORTS("pool: proxies")),
+		SERVICES(ALL_PORTS("pool: proxies") "," SERVICE_OF("new", "5060", "pool: b")),
+		"service new: takes a VIP or ports from service sip; pool b, was proxies"},
+	{SERVICES(ALL_PORTS("pool: proxies") "," SERVICE_OF("new", "5060", "pool: b")),
+		SERVICES(ALL_PORTS("pool: proxies")),
+		"service sip: takes a VIP or ports from service new; pool proxies, was b"},
+	{SERVICES(SERVICE_OF("sip", "5060", "pool: proxies")), SERVICES(ALL_PORTS("pool: b")),
+		"service sip: pool b, was proxies"},
+	{SERVICES(ALL_PORTS("pool: proxies")),
+		HEAD "services: [" ALL_PORTS("pool: proxies") "]\npools: [{name: proxies, " AT_ONCE
+							      ", backends: [{name: px1, "
+							      "address: 10.0.0.11, ports: 30000-30999}]}]\n",
+		"service sip: backend proxies/px1 takes ports from it: live calls would move"},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5055-5085", "pool: proxies")), NULL},
+	{SERVICES(SERVICE_OF("sip", "5060", "pool: proxies")), SERVICES(ALL_PORTS("pool: proxies")), NULL},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5060-5070", "pool: proxies")), NULL},
+};
+
+Test(preview, ports_that_move_calls_are_disruptions)
+{
+	for (size_t i = 0; i < sizeof(covered_ports) / sizeof(*covered_ports); i++) {
+		struct effects effects = {0};
+
+		world_end(&world);
+		world_setup(&world);
+		world_start(&world, covered_ports[i].before);
+		preview_file(covered_ports[i].after, &effects);
+		cr_expect_eq(effects.disruptions.count, covered_ports[i].danger ? 1 : 0, "%zu: %zu disruptions", i,
+			effects.disruptions.count);
+		cr_expect(!covered_ports[i].danger || is_in(&effects.disruptions, covered_ports[i].danger), "%zu: %s",
+			i, effects.disruptions.count ? effects.disruptions.list[0] : "-");
+		effects_free(&effects);
+	}
 }
