@@ -110,6 +110,10 @@ bool farm_pool_takes_new_calls(const struct farm_pool *pool);
 /* Is the backend enabled, and is it up or treated as up? For existing calls,
  * farm_backend_is_alive() is sufficient: can the backend receive packets (the field `alive` of the map `backends`)? */
 bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* The priority whose backends receive new calls: the lowest number with enough live backends for `min_alive`. While the
+ * pool fails open, the lowest number with an enabled backend. 0 if no backend takes new calls. */
+unsigned int farm_priority_in_charge(const struct farm_pool *pool);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* Is the backend alive, but down by passive health? It keeps its calls, and new calls go to other backends at once. */

@@ -273,21 +273,6 @@ static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 	return tally;
 }
 
-/* The lowest priority number with a backend that is up; 0 if there is none. */
-static unsigned int priority_up(const struct farm_pool *pool)
-{
-	unsigned int lowest = 0;
-
-	for (size_t i = 0; i < pool->count; i++) {
-		const struct farm_backend *backend = &pool->backends[i];
-
-		if (farm_backend_is_enabled(backend) && is_up(&backend->record) &&
-			(!lowest || backend->priority < lowest))
-			lowest = backend->priority;
-	}
-	return lowest;
-}
-
 /* At the first start, backends get their routes and first probe results one after the other. No backend loses slots
  * to a different backend before every backend has a result. */
 static void update_unprobed(struct farm_pool *pool)
@@ -303,8 +288,7 @@ uint64_t farm_fail_open_end(const struct farm_pool *pool)
 						     : OUTAGE_NEVER;
 }
 
-/* Backends of standby priorities do not count while a lower priority is up. Backends without a probe result
- * count neither as up nor as down. */
+/* Backends without a probe result count neither as up nor as down. */
 static bool is_enough(const struct farm_pool *pool, struct tally of)
 {
 	size_t up = of.up + (pool->unprobed ? of.unknown : 0);
@@ -312,11 +296,50 @@ static bool is_enough(const struct farm_pool *pool, struct tally of)
 	return up * 100 >= (up + of.down) * pool->config->min_alive;
 }
 
+static bool is_enabled_and_up(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	(void)pool;
+	return farm_backend_is_enabled(backend) && is_up(&backend->record);
+}
+
+/* The lowest priority number above `above` with a usable backend; 0 if there is none. */
+static unsigned int next_priority(const struct farm_pool *pool, unsigned int above,
+	bool (*is_usable)(const struct farm_pool *pool, const struct farm_backend *backend))
+{
+	unsigned int lowest = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+
+		if (backend->priority > above && (!lowest || backend->priority < lowest) && is_usable(pool, backend))
+			lowest = backend->priority;
+	}
+	return lowest;
+}
+
+/* The lowest priority number with usable backends, enough of which are up. If no priority has enough of them: the
+ * lowest one with a usable backend; 0 if there is none. */
+static unsigned int sufficient_priority(const struct farm_pool *pool,
+	bool (*is_usable)(const struct farm_pool *pool, const struct farm_backend *backend))
+{
+	unsigned int lowest = next_priority(pool, 0, is_usable), priority = lowest;
+
+	while (priority && !is_enough(pool, tally(pool, priority)))
+		priority = next_priority(pool, priority, is_usable);
+	return priority ? priority : lowest;
+}
+
+unsigned int farm_priority_in_charge(const struct farm_pool *pool)
+{
+	return pool->fail_open ? next_priority(pool, 0, farm_backend_takes_new_calls)
+			       : sufficient_priority(pool, farm_backend_takes_new_calls);
+}
+
 /* After an outage, backends do not all respond again at the same moment. The first backends must not get the slots of
  * the others, which still have their calls. The pool therefore fails open until all respond, or for some time. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now)
 {
-	struct tally of = tally(pool, priority_up(pool));
+	struct tally of = tally(pool, sufficient_priority(pool, is_enabled_and_up));
 	bool enough, open;
 
 	update_unprobed(pool);

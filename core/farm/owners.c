@@ -122,20 +122,9 @@ static struct slots *slots_of(const struct owners *owners, struct member_table *
 	return table_owners(table->table);
 }
 
-/* The lowest priority number with a backend that takes new calls. Backends with higher numbers stand by. */
-static unsigned int priority_in_charge(const struct farm_pool *pool)
-{
-	unsigned int priority = MAX_PRIORITY;
-
-	for (size_t i = 0; i < pool->count; i++)
-		if (farm_backend_takes_new_calls(pool, &pool->backends[i]) && pool->backends[i].priority < priority)
-			priority = pool->backends[i].priority;
-	return priority;
-}
-
 size_t owners_members(const struct farm_pool *pool, const struct farm_backend **members)
 {
-	const struct filter filter = {.priority = priority_in_charge(pool)};
+	const struct filter filter = {.priority = farm_priority_in_charge(pool)};
 	size_t count = 0;
 
 	for (size_t i = 0; i < pool->count; i++)
@@ -197,7 +186,7 @@ static struct slots *combine(struct owners *owners, const struct farm_pool *pool
 
 struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool)
 {
-	unsigned int priority = priority_in_charge(pool);
+	unsigned int priority = farm_priority_in_charge(pool);
 	struct slots *others = slots_of(owners, &owners->able, pool, &(struct filter){.priority = priority});
 	struct slots *with_dead;
 

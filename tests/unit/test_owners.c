@@ -81,7 +81,8 @@ Test(owners, a_healthy_standby_takes_over_from_all_others)
 	cr_assert_eq(slots("sb1"), all);
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_reconcile(&world, NULL);
-	cr_assert(world.farm->pools[0].fail_open, "one of three");
+	cr_assert_not(world.farm->pools[0].fail_open, "one of three, but all of the standbys");
+	cr_assert_eq(slots("sb1"), all);
 	world_set_health(&world, "sb1", HEALTH_DOWN);
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
@@ -413,4 +414,46 @@ Test(owners, a_different_hash_key_takes_effect_at_once)
 	world_reconcile(&world, &moved);
 	cr_assert_gt(moved, 0);
 	cr_assert_not(world.running->pools[0].migrating);
+}
+
+/* px1 to px3 are primary backends, px4 to px6 standby backends. */
+#define STANDBYS                                                                                                       \
+	HEAD SERVICE "pools: [{name: proxies, probe: options, " AT_ONCE ", min_alive: 50, backends: [" PX(1) "," PX(   \
+		2) "," PX(3) ", {name: px4, address: 10.0.0.14, priority: 2}, {name: px5, address: "                   \
+			     "10.0.0.15, priority: 2}, {name: px6, address: 10.0.0.16, priority: 2}]}]\n"
+
+static uint32_t slots_of(const char *first, const char *second, const char *third)
+{
+	return slots(first) + slots(second) + slots(third);
+}
+
+static void set_health(const char *name, enum health health)
+{
+	world_set_health(&world, name, health);
+	world_reconcile(&world, NULL);
+}
+
+Test(owners, healthy_standby_backends_receive_calls_before_dead_primary_backends)
+{
+	const struct farm_pool *pool;
+
+	world_start(&world, STANDBYS);
+	set_all_up();
+	pool = &world.farm->pools[0];
+	cr_expect_eq(slots_of("px1", "px2", "px3"), 1024);
+	set_health("px1", HEALTH_DOWN);
+	cr_expect_eq(slots("px2") + slots("px3"), 1024, "two of three are enough");
+	set_health("px2", HEALTH_DOWN);
+	cr_expect_eq(slots_of("px4", "px5", "px6"), 1024, "one of three is not");
+	cr_expect_not(pool->fail_open);
+	set_health("px3", HEALTH_DOWN);
+	set_health("px4", HEALTH_DOWN);
+	cr_expect_eq(slots("px5") + slots("px6"), 1024);
+	set_health("px5", HEALTH_DOWN);
+	cr_expect(pool->fail_open, "no priority has enough");
+	cr_expect_eq(slots_of("px1", "px2", "px3"), 1024);
+	for (int i = 1; i <= 3; i++)
+		set_health((const char *[]){"px1", "px2", "px3"}[i - 1], HEALTH_UP);
+	cr_expect_not(pool->fail_open);
+	cr_expect_eq(slots_of("px1", "px2", "px3"), 1024);
 }
