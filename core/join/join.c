@@ -17,6 +17,7 @@ struct second {
 /* The last heartbeat of a server. */
 struct heartbeat {
 	uint64_t ms;        /* time of arrival; 0: none has arrived */
+	uint64_t shared;    /* arrival of the last heartbeat that the other members of a group know; 0: none */
 	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the daemon started, and `ms` is the time of
 			       this start */
 	bool has_load;
@@ -177,11 +178,14 @@ static bool set_silent(struct farm_backend *backend, bool silent)
 }
 
 static bool record_heartbeat(
-	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
+	struct join *join, struct farm_backend *backend, const struct join_command *command, bool shared, uint64_t ms)
 {
 	make_room(join, backend->id);
-	join->heard[backend->id] = (struct heartbeat){
-		.ms = ms, .signed_at = command->signed_at, .has_load = command->load >= 0, .load = command->load};
+	join->heard[backend->id] = (struct heartbeat){.ms = ms,
+		.shared = shared ? ms : join->heard[backend->id].shared,
+		.signed_at = command->signed_at,
+		.has_load = command->load >= 0,
+		.load = command->load};
 	return set_silent(backend, false);
 }
 
@@ -200,8 +204,8 @@ static bool is_news(const struct join *join, const struct farm *farm, const stru
 	const struct heartbeat *heard = backend->id < join->limit ? &join->heard[backend->id] : NULL;
 	int load = heard && heard->has_load ? heard->load : JOIN_NOT_GIVEN;
 
-	return !heard || !heard->signed_at || load != command->load ||
-	       silence(join, backend, ms) >= farm->config->join.node_timeout / SHARED_HEARTBEATS;
+	return !heard || !heard->shared || load != command->load ||
+	       ms - heard->shared >= farm->config->join.node_timeout / SHARED_HEARTBEATS;
 }
 
 int join_load(const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
@@ -327,7 +331,7 @@ static struct join_answer add(struct join *join, struct farm *farm, const struct
 		return refusal(error, text);
 	backend = farm_find_backend(farm_find_pool(farm, command->pool), command->name);
 	backend->record.overrides |= OVERRIDE_JOINED;
-	record_heartbeat(join, backend, command, ms);
+	record_heartbeat(join, backend, command, true, ms);
 	done.changed = done.shared = true;
 	return done;
 }
@@ -341,7 +345,7 @@ static struct join_answer keep(struct join *join, const struct farm *farm, struc
 	struct join_answer done = join_answer(200, returns ? "joined" : "heartbeat received");
 
 	done.shared = is_news(join, farm, backend, command, ms);
-	done.changed = record_heartbeat(join, backend, command, ms) || returns;
+	done.changed = record_heartbeat(join, backend, command, done.shared || command->is_shared, ms) || returns;
 	if (returns)
 		record->overrides &= ~OVERRIDE_LEAVING;
 	if (command->weight != JOIN_NOT_GIVEN && command->weight != record->weight) {
@@ -360,7 +364,7 @@ static struct join_answer leave(struct join *join, struct farm *farm, struct far
 	char text[FARM_ERROR_SIZE];
 	int error;
 
-	record_heartbeat(join, backend, command, ms);
+	record_heartbeat(join, backend, command, true, ms);
 	error = (at_once ? farm_remove_backend : farm_remove_when_drained)(farm, command->pool, command->name, text);
 	if (error)
 		return refusal(error, text);
@@ -477,6 +481,7 @@ struct join_answer join_handle_shared(struct join *join, struct farm *farm, cons
 	struct join_command command = {0};
 
 	join_command_read(request, signed_at, &command);
+	command.is_shared = true;
 	if (command.fault.status)
 		return command.fault;
 	return command.ban.action ? accept_ban(farm, &command) : act(join, farm, running, &command, ms);

@@ -27,6 +27,7 @@ struct join_command {
 	struct join_ban ban;    /* of the last three actions */
 	unsigned int seen;      /* a bit for each member of the request */
 	uint64_t signed_at;
+	bool is_shared; /* a different member of the group has received the request */
 	struct join_answer fault;
 };
 

@@ -194,6 +194,22 @@ Test(join, a_group_shares_starts_changes_and_some_heartbeats)
 	join_end(&world);
 }
 
+/* If every heartbeat restarted the quarter of node_timeout, the other members would take the server down. */
+Test(join, a_group_shares_heartbeats_at_least_four_times_in_node_timeout)
+{
+	unsigned int shared = 0;
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; pool=proxies; name=px4; address=10.0.0.14");
+	for (int second = 0; second < 30; second++) {
+		world.ms += 1000;
+		shared += join_say(&world, "action=heartbeat; pool=proxies; name=px4").shared;
+	}
+	cr_expect_eq(shared, 10, "%u", shared); /* after 3, 6, ... s */
+	join_end(&world);
+}
+
 Test(join, refusals)
 {
 	static const struct step steps[] = {
