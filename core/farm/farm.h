@@ -40,6 +40,7 @@ struct farm_backend {
 	char fails_at[192];                /* "fails at lb1, lb2"; "": at no balancer */
 	char probe_trouble[128];           /* why the balancer cannot probe the backend; "": no obstacle */
 	bool silent;                       /* it joined by itself, and its heartbeats stopped */
+	bool refused;                      /* its heartbeats are refused because of its clock */
 	uint32_t silent_ms;                /* ms since the last heartbeat of a backend that joined */
 	uint64_t unreachable_since; /* when its next hop stopped responding, ms of the clock in listening.h; 0: the next
 				       hop responds, or has never responded */

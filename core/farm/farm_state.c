@@ -406,7 +406,8 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 		if (backend->agreed_reason[0])
 			return backend->agreed_reason;
 		if (backend->silent)
-			return "sends no heartbeats";
+			return backend->refused ? "its heartbeats are refused: the clocks differ"
+						: "sends no heartbeats";
 		if (backend->probe_trouble[0])
 			return backend->probe_trouble;
 		return backend->probe_reason[0] ? backend->probe_reason : "failed its probes";

@@ -20,6 +20,7 @@ struct heartbeat {
 	uint64_t shared;    /* arrival of the last heartbeat that the other members of a group know; 0: none */
 	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the daemon started, and `ms` is the time of
 			       this start */
+	uint64_t refused;   /* arrival of the last one, after `ms`, that did not count because of its time; 0: none */
 	bool has_load;
 	uint8_t load;     /* per cent */
 	uint64_t excused; /* last time at which the balancer could not receive heartbeats; 0: it always could */
@@ -115,6 +116,11 @@ static bool read_time(struct span digits, uint64_t *time)
 	return true;
 }
 
+static bool is_in_window(uint64_t time, uint64_t now)
+{
+	return time <= now + JOIN_WINDOW && now <= time + JOIN_WINDOW;
+}
+
 /* Was this signature accepted before? If not, it is recorded. The time is within the window. */
 static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[JOIN_SIGNATURE_SIZE])
 {
@@ -145,7 +151,7 @@ static struct join_answer authenticate(struct join *join, const struct join_requ
 		!is_signed(request->signature, signature))
 		return join_answer(401, "the signature is wrong");
 	*signed_at = time;
-	if (time > now + JOIN_WINDOW || now > time + JOIN_WINDOW)
+	if (!is_in_window(time, now))
 		return join_answer(401, "the time is %lu s %s: are both clocks right?",
 			time > now ? time - now : now - time, time > now ? "ahead" : "old");
 	if (is_replay(join, time, signature))
@@ -167,6 +173,15 @@ static void make_room(struct join *join, size_t id)
 static bool has_joined(const struct farm_backend *backend)
 {
 	return backend->record.overrides & OVERRIDE_JOINED;
+}
+
+/* Do its heartbeats arrive, and not count because of their time? */
+static bool is_refused(
+	const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t refused = backend->id < join->limit ? join->heard[backend->id].refused : 0;
+
+	return refused && ms - refused < farm->config->join.node_timeout;
 }
 
 static bool set_silent(struct farm_backend *backend, bool silent)
@@ -197,6 +212,14 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
+/* Must other balancers hear of this server again? */
+static bool is_due(const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t shared = backend->id < join->limit ? join->heard[backend->id].shared : 0;
+
+	return !shared || ms - shared >= farm->config->join.node_timeout / SHARED_HEARTBEATS;
+}
+
 /* Need other balancers know of this heartbeat? */
 static bool is_news(const struct join *join, const struct farm *farm, const struct farm_backend *backend,
 	const struct join_command *command, uint64_t ms)
@@ -204,8 +227,7 @@ static bool is_news(const struct join *join, const struct farm *farm, const stru
 	const struct heartbeat *heard = backend->id < join->limit ? &join->heard[backend->id] : NULL;
 	int load = heard && heard->has_load ? heard->load : JOIN_NOT_GIVEN;
 
-	return !heard || !heard->shared || load != command->load ||
-	       ms - heard->shared >= farm->config->join.node_timeout / SHARED_HEARTBEATS;
+	return load != command->load || is_due(join, farm, backend, ms);
 }
 
 int join_load(const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
@@ -257,6 +279,7 @@ bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 			if (joined)
 				join->heard[backend->id] = heard;
 			backend->silent_ms = joined ? silence(join, backend, ms) : 0;
+			backend->refused = joined && is_refused(join, farm, backend, ms);
 			changed |= set_silent(backend,
 				joined && audible_silence(join, backend, ms) >= farm->config->join.node_timeout);
 		}
@@ -442,19 +465,29 @@ static struct join_answer act(struct join *join, struct farm *farm, const struct
 
 /* Handles a heartbeat with a valid signature whose time is outside the window. If its time is later than the times of
  * all earlier heartbeats of this server, it is not a replay: one of the two clocks was changed, and the server is
- * alive. The heartbeat then counts as received. It has no other effect, and a silent server stays silent. */
-static void accept_newer_clock(
+ * alive. The heartbeat then counts as received. It has no other effect, and a silent server stays silent. After a
+ * restart the daemon knows no earlier time: the first heartbeat only gives it one. Returns a server of which the other
+ * members of a group must hear, or NULL. */
+static const struct farm_backend *accept_newer_clock(
 	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
 {
 	const struct farm_pool *pool = farm_find_pool(farm, command->pool);
 	const struct farm_backend *backend = pool ? farm_find_backend_or_tombstone(pool, command->name) : NULL;
 	struct heartbeat *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
+	bool due;
 
-	if (!sign || backend->silent || !sign->signed_at || command->signed_at <= sign->signed_at ||
+	if (!sign || (command->action != JOIN_START && command->action != JOIN_HEARTBEAT) ||
 		objection(pool, backend, command).status)
-		return;
-	if (command->action == JOIN_START || command->action == JOIN_HEARTBEAT)
-		*sign = (struct heartbeat){.ms = ms, .signed_at = command->signed_at};
+		return NULL;
+	if (backend->silent || !sign->signed_at || command->signed_at <= sign->signed_at) {
+		sign->refused = ms;
+		if (!sign->signed_at)
+			sign->signed_at = command->signed_at;
+		return NULL;
+	}
+	due = is_due(join, farm, backend, ms);
+	*sign = (struct heartbeat){.ms = ms, .shared = due ? ms : sign->shared, .signed_at = command->signed_at};
+	return due ? backend : NULL;
 }
 
 struct join_answer join_handle_request(struct join *join, struct farm *farm, const struct image *running,
@@ -469,8 +502,8 @@ struct join_answer join_handle_request(struct join *join, struct farm *farm, con
 	if (done.status == 200) {
 		done = command.fault.status ? command.fault : act(join, farm, running, &command, clocks.ms);
 		done.authentic = true;
-	} else if (signed_at && !command.fault.status) {
-		accept_newer_clock(join, farm, &command, clocks.ms);
+	} else if (signed_at && !is_in_window(signed_at, clocks.seconds) && !command.fault.status) {
+		done.alive = accept_newer_clock(join, farm, &command, clocks.ms);
 	}
 	return done;
 }

@@ -42,11 +42,13 @@ struct join_ban {
 /* The status codes have the same meaning in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
-	bool authentic;             /* the signature and its time are valid, and the request is not a replay */
-	bool changed;               /* the farm has changed */
-	bool shared;                /* the other members of a group of balancers need the request, too */
-	struct join_ban ban;        /* an accepted request that the caller must carry out, and answer itself */
-	char text[FARM_ERROR_SIZE]; /* printable ASCII */
+	bool authentic;                   /* the signature and its time are valid, and the request is not a replay */
+	bool changed;                     /* the farm has changed */
+	bool shared;                      /* the other members of a group of balancers need the request, too */
+	const struct farm_backend *alive; /* the request is refused, but the other members need to know that this server
+					     is alive; or NULL */
+	struct join_ban ban;              /* an accepted request that the caller must carry out, and answer itself */
+	char text[FARM_ERROR_SIZE];       /* printable ASCII */
 };
 
 struct join_clocks {

@@ -18,14 +18,14 @@ void join_end(struct join_world *world)
 	image_free(world->running);
 }
 
-struct join_answer join_say_at(struct join_world *world, int ahead, const char *text)
+static uint32_t counter; /* of signatures */
+
+static struct join_answer say(struct join_world *world, int ahead, const char *text)
 {
-	static uint32_t counter;
 	uint8_t signature[JOIN_SIGNATURE_SIZE] = {0};
 	char hex[2 * JOIN_SIGNATURE_SIZE + 1], time[16];
 	struct join_request request = {.text = span_of(text), .is_json = *text == '{'};
 
-	counter++;
 	memcpy(signature, &counter, sizeof(counter));
 	for (size_t i = 0; i < sizeof(signature); i++)
 		sprintf(hex + 2 * i, "%02x", signature[i]);
@@ -36,7 +36,18 @@ struct join_answer join_say_at(struct join_world *world, int ahead, const char *
 		(struct join_clocks){.seconds = NOW, .ms = world->ms});
 }
 
+struct join_answer join_say_at(struct join_world *world, int ahead, const char *text)
+{
+	counter++;
+	return say(world, ahead, text);
+}
+
 struct join_answer join_say(struct join_world *world, const char *text)
 {
 	return join_say_at(world, 0, text);
+}
+
+struct join_answer join_say_again(struct join_world *world, const char *text)
+{
+	return say(world, 0, text);
 }

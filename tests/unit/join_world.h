@@ -42,3 +42,6 @@ static inline struct span span_of(const char *text)
 struct join_answer join_say_at(struct join_world *world, int ahead, const char *text);
 
 struct join_answer join_say(struct join_world *world, const char *text);
+
+/* Sends it with the signature of the last request. */
+struct join_answer join_say_again(struct join_world *world, const char *text);

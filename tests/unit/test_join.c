@@ -497,6 +497,95 @@ Test(join, clocks_that_differ)
 	}
 }
 
+static const char *reason(struct join_world *world)
+{
+	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};
+	struct farm_pool *pool = &world->farm->pools[0];
+	struct farm_backend *backend = farm_find_backend(pool, "px4");
+
+	farm_set_route(backend, &ready);
+	farm_update_state(world->farm, pool, backend, NOW);
+	return farm_reason(world->farm, pool, backend);
+}
+
+/* A restarted daemon does not know the times of earlier heartbeats. */
+Test(join, clocks_that_differ_after_a_restart)
+{
+	static const char clocks[] = "its heartbeats are refused: the clocks differ";
+	static const struct {
+		const char *sentence;
+		int ahead[4]; /* of a heartbeat every 4 s */
+		const char *farm, *reason;
+	} rows[] = {
+		{"the server's clock is ahead", {3600, 3604, 3608, 3612}, "px4@10.0.0.14 x1", ""},
+		{"it is behind", {-3600, -3596, -3592, -3588}, "px4@10.0.0.14 x1", ""},
+		{"one heartbeat (replays)", {3600, 3600, 3600, 3600}, "px4@10.0.0.14 x1 silent", clocks},
+		{"earlier ones (replays)", {3600, 3596, 3592, 3588}, "px4@10.0.0.14 x1 silent", clocks},
+		{"the clocks differ no more", {3600, 3600, 3600, 12}, "px4@10.0.0.14 x1", ""},
+	};
+	struct join_world world;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		join_begin(&world, FARM);
+		join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+		join_free(world.join);
+		world.join = join_new();
+		look(&world);
+		for (size_t j = 0; j < COUNT(rows[i].ahead); j++) {
+			world.ms += 4000;
+			join_say_at(&world, rows[i].ahead[j], "action=heartbeat; " PX4);
+			look(&world);
+		}
+		cr_expect_str_eq(describe(&world), rows[i].farm, "%s: %s", rows[i].sentence, describe(&world));
+		cr_expect_str_eq(reason(&world), rows[i].reason, "%s: %s", rows[i].sentence, reason(&world));
+		join_end(&world);
+	}
+}
+
+/* A retransmission is refused, too, but not because of its time. */
+Test(join, the_reason_names_the_clocks_only_if_they_differ)
+{
+	static const char heartbeat[] = "action=heartbeat; " PX4;
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	world.ms += 10000;
+	join_say_at(&world, -3600, heartbeat);
+	look(&world);
+	cr_expect_str_eq(reason(&world), "its heartbeats are refused: the clocks differ");
+	world.ms += 9000;
+	look(&world);
+	cr_expect_str_eq(reason(&world), "its heartbeats are refused: the clocks differ");
+	join_say(&world, heartbeat);
+	world.ms += 1000;
+	cr_expect_eq(join_say_again(&world, heartbeat).status, 401);
+	world.ms += 9000;
+	look(&world);
+	cr_expect_str_eq(reason(&world), "sends no heartbeats");
+	join_end(&world);
+}
+
+Test(join, a_group_hears_of_servers_whose_clock_differs)
+{
+	static const char heartbeat[] = "action=heartbeat; weight=3; " PX4;
+	struct join_answer answer;
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	cr_expect_null(join_say_at(&world, 3600, heartbeat).alive, "the others have heard of it just now");
+	world.ms += 2500;
+	answer = join_say_at(&world, 3602, heartbeat);
+	cr_expect_eq(answer.status, 401);
+	cr_expect(answer.alive && !strcmp(answer.alive->record.name, "px4"));
+	cr_expect_not(answer.shared, "the others must not take the weight");
+	cr_expect_null(join_say_at(&world, 3603, heartbeat).alive);
+	world.ms += 2500;
+	cr_expect_null(join_say_at(&world, 3603, heartbeat).alive, "a replay");
+	join_end(&world);
+}
+
 Test(join, messages_with_a_wrong_time_change_nothing)
 {
 	struct join_world world;

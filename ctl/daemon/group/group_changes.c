@@ -314,13 +314,29 @@ bool group_changes_request(struct group_changes *changes, const struct request *
 	return group_requests_add(changes->requests, request, reply);
 }
 
-void group_changes_share(struct group_changes *changes, const struct join_request *request)
+static bool agrees(const struct group_changes *changes)
 {
 	struct group *group = current_group(changes);
 
-	if (group && group_state(group, listening_clock_now()) == GROUP_AGREEING)
+	return group && group_state(group, listening_clock_now()) == GROUP_AGREEING;
+}
+
+void group_changes_share(struct group_changes *changes, const struct join_request *request)
+{
+	if (agrees(changes))
 		share(changes, request->text.at, request->text.end - request->text.at, request->is_json,
 			strtoull(request->time.at, NULL, 10));
+}
+
+void group_changes_share_heartbeat(
+	struct group_changes *changes, const struct farm_backend *backend, uint64_t signed_at)
+{
+	char text[2 * NAME_SIZE + 64];
+	int length = snprintf(
+		text, sizeof(text), "action=heartbeat; pool=%s; name=%s", backend->record.pool, backend->record.name);
+
+	if (agrees(changes))
+		share(changes, text, length, false, signed_at);
 }
 
 /* --- start and end */

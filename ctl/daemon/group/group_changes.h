@@ -19,6 +19,10 @@ bool group_changes_request(struct group_changes *changes, const struct request *
 /* Passes the request of a server, which this balancer has authenticated and applied, to the other members. */
 void group_changes_share(struct group_changes *changes, const struct join_request *request);
 
+/* Tells the other members that a server that has joined is alive, although its request was refused. */
+void group_changes_share_heartbeat(
+	struct group_changes *changes, const struct farm_backend *backend, uint64_t signed_at);
+
 /* Call this every second, and after all events from the group: takes tasks and answers. */
 void group_changes_update(struct group_changes *changes);
 

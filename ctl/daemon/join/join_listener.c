@@ -108,6 +108,9 @@ struct join_answer join_listener_handle(
 		join_sources_add_known(listener->sources, &peer.address);
 	if (answer.shared)
 		group_changes_share(listener->daemon->group_changes, request);
+	if (answer.alive)
+		group_changes_share_heartbeat(
+			listener->daemon->group_changes, answer.alive, strtoull(request->time.at, NULL, 10));
 	if (answer.ban.action)
 		return guard_handle_ban(listener->daemon, &answer.ban, &peer.address);
 	if (answer.status != 200)
@@ -185,7 +188,8 @@ static void forget(struct join_listener *listener, const struct farm_backend *ba
 	char error[FARM_ERROR_SIZE];
 
 	log_event(LOG_INFO, LOG_FIELDS({"event", "forgotten"}, {"pool", record.pool}, {"backend", record.name}),
-		"backend %s/%s is forgotten: no heartbeats for %u s", record.pool, record.name,
+		"backend %s/%s is forgotten: %s for %u s", record.pool, record.name,
+		backend->refused ? "its heartbeats are refused, because the clocks differ," : "no heartbeats",
 		2 * farm->config->join.node_timeout / 1000);
 	farm_remove_backend(farm, record.pool, record.name, error);
 }
