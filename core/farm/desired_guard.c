@@ -325,6 +325,15 @@ static uint32_t looser_rules(const struct guard *running, const struct guard *wa
 	return both;
 }
 
+/* Sources are at most as large as in the running guard: the lists that are still in the maps may have an entry for each
+ * of the smaller sources. An entry for a larger source also contains the smaller ones. */
+static void keep_smaller_sources(struct guard *guard, const struct guard *running)
+{
+	guard->ipv4_mask |= running->ipv4_mask;
+	guard->ipv6_mask[0] |= running->ipv6_mask[0];
+	guard->ipv6_mask[1] |= running->ipv6_mask[1];
+}
+
 /* Fills the guard of a service, or of the file (NULL). If the maps have no room for its classes, the guard stays
  * empty. */
 static void put_guard(
@@ -351,9 +360,11 @@ static void put_guard(
 		.retry_after = settings.retry_after,
 		.emergency_starts = desired_emergency_starts(g->config),
 	};
-	if (g->farm->lists_pending && is_running(g, id))
-		guard->enforced = looser_rules(running, guard);
 	set_masks(guard, &g->config->guard);
+	if (g->farm->lists_pending && is_running(g, id)) {
+		guard->enforced = looser_rules(running, guard);
+		keep_smaller_sources(guard, running);
+	}
 	memcpy(&g->image->guard_classes[guard->first_class], classes, g->list_end * sizeof(*classes));
 	free(classes);
 }

@@ -248,6 +248,37 @@ int blocks_put(struct blocks *blocks, const struct block *block, char error[BLOC
 	return 0;
 }
 
+/* Of two entries with the same prefix and service, as if both commands were repeated. */
+static bool wins(const struct block *a, const struct block *b)
+{
+	if (a->value.by_server != b->value.by_server)
+		return !a->value.by_server;
+	return a->value.since >= b->value.since;
+}
+
+bool blocks_widen(struct blocks *blocks, struct source_bits source)
+{
+	struct blocks old = *blocks;
+	bool changed = false;
+
+	*blocks = (struct blocks){.next = old.next};
+	for (size_t i = 0; i < old.count; i++) {
+		struct block block = *old.list[i], *same;
+		size_t index;
+
+		block.prefix = prefix_of_source(&block.prefix, source);
+		changed |= block.prefix.bits != old.list[i]->prefix.bits;
+		same = find(blocks, &block.prefix, block.value.service, &index);
+		if (!same)
+			insert(blocks, index, &block);
+		else if (wins(&block, same))
+			*same = block;
+		free(old.list[i]);
+	}
+	free(old.list);
+	return changed;
+}
+
 int blocks_remove(struct blocks *blocks, const struct prefix_key *prefix, const char *service, const char *server,
 	char error[BLOCKS_ERROR_SIZE])
 {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "bpf/abi_guard.h"
-#include "core/net/prefix.h"
+#include "prefix_lists.h"
 
 #define BLOCKS_ERROR_SIZE 256
 
@@ -50,6 +50,10 @@ const struct block *blocks_blocking(const struct blocks *blocks, const struct pr
  * entries of other servers that end earlier. 0, or the reason in `error`: -EPERM if the server may not replace the
  * entry, -ENOSPC if there are GUARD_BLOCKS entries already. */
 int blocks_put(struct blocks *blocks, const struct block *block, char error[BLOCKS_ERROR_SIZE]);
+
+/* Makes each entry at least one source, after a change of the size of sources. If two entries then have the same prefix
+ * and service, the entry of an operator stays, or else the newer one. Returns whether an entry has changed. */
+bool blocks_widen(struct blocks *blocks, struct source_bits source);
 
 /* Removes the entry with this prefix and service. `server` is the name of the server that requests this; NULL: an
  * operator. 0, or the reason in `error`: -ENOENT, or -EPERM if the entry belongs to an operator or a different

@@ -156,6 +156,7 @@ static int apply(struct daemon *daemon, struct farm *farm, struct guard_files *f
 	farm->lists_pending = daemon->farm->lists_pending;
 	daemon_replace_farm(daemon, farm);
 	guard_lists_take(daemon, files);
+	guard_blocks_widen(daemon);
 	worker_yield(daemon->worker);
 	log_event(LOG_INFO, LOG_FIELDS({"event", "reload"}), "reloaded %s", daemon->config_path);
 	error = daemon_reconcile(daemon);

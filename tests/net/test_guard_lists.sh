@@ -12,9 +12,9 @@ PORT=7946
 SECRET=4ff8d27cf1b5a0e9
 DENIED=10.0.0.131 OTHER=10.0.0.132 TRUSTED=10.0.0.133 UNLISTED=10.0.0.134
 
-# config [TRACKED_CALLS]: a list in the configuration, and one in the file $FEED.
+# config [TRACKED_CALLS [IPV4_BITS]]: a list in the configuration, and one in the file $FEED.
 config() {
-	LAB_SECTIONS="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED, $LAB_CLIENT]}, {name: feed, action: deny, file: $FEED}, {name: offices, action: trust, file: $OFFICES}]}
+	LAB_SECTIONS="guard: {mode: enforce, source: {ipv4: ${2:-32}}, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED, $LAB_CLIENT]}, {name: feed, action: deny, file: $FEED}, {name: offices, action: trust, file: $OFFICES}]}
 join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, guard: true}
 limits: {tracked_calls: ${1:-4096}}"
 	lab_config dsr
@@ -230,6 +230,25 @@ lab_ctl guard block 5.6.0.0/16 > /dev/null
 like "... the server cannot trust a source within the block of an operator" "$(ban trust 5.6.7.8 10m 2>&1)" \
 	"cannot trust 5.6.7.8: 5.6.0.0/16 is blocked by operator root"
 lab_ctl guard unblock 5.6.0.0/16 > /dev/null
+lab_ctl guard unblock $TRUSTED > /dev/null
+lab_ctl guard unblock 5.5.5.0/24 > /dev/null
+lab_ctl guard block $TRUSTED --force > /dev/null
+config 8192 31
+check "a reload with larger sources" lab_ctl reload
+is "... a block contains whole sources" "$(blocked)" 10.0.0.132/31
+check "... and still applies" drops $TRUSTED
+check "... guard unblock ends it" lab_ctl guard unblock $TRUSTED
+check "... its source passes" passes $TRUSTED
+config 8192
+lab_ctl reload > /dev/null
+lab_ctl guard block $TRUSTED --force > /dev/null
+lab_stop sipxdpd > /dev/null
+config 8192 31
+lab_daemon
+is "after a restart with larger sources a block contains whole sources" "$(blocked)" 10.0.0.132/31
+check "... and still applies" drops $TRUSTED
+check "... guard unblock ends it" lab_ctl guard unblock $TRUSTED
+check "... its source passes" passes $TRUSTED
 sed -i s/SECRET=.*/SECRET=a-wrong-secret-of-16/ "$LAB_DIR/ban.conf"
 like "a wrong secret is refused" "$(ban block $OTHER 10m 2>&1)" "the signature is wrong"
 

@@ -161,6 +161,36 @@ Test(desired_guard, a_restart_with_the_same_file_changes_nothing)
 	world_end(&world);
 }
 
+/* Prefix lengths of the sources of a guard. */
+static void expect_sources(const struct image *image, int ipv4, int ipv6, const char *when)
+{
+	const struct guard *guard = &image->guards[1];
+
+	cr_expect_eq(__builtin_popcountll(guard->ipv4_mask), 32 + ipv4, "%s: IPv4 has %d bits", when,
+		__builtin_popcountll(guard->ipv4_mask) - 32);
+	cr_expect_eq(__builtin_popcountll(guard->ipv6_mask[0]) + __builtin_popcountll(guard->ipv6_mask[1]), ipv6, "%s",
+		when);
+}
+
+Test(desired_guard, sources_become_larger_after_their_lists)
+{
+	static const char lists[] =
+		FILE_OF("source: {ipv4: 24, ipv6: 56}, lists: [" LIST_A "]", "ping: true", "ping: true");
+	struct world world;
+
+	world_setup(&world);
+	world_start(&world, FILE_OF("source: {ipv4: 32, ipv6: 48}, lists: [" LIST_A "]", "ping: true", "ping: true"));
+	expect_sources(world.running, 32, 48, "at the start");
+	world_load(&world, lists, FARM_RELOAD);
+	world.farm->lists_pending = true;
+	world_reconcile(&world, &(uint32_t){0});
+	expect_sources(world.running, 32, 56, "until the kernel has the lists of the new file");
+	world.farm->lists_pending = false;
+	world_reconcile(&world, &(uint32_t){0});
+	expect_sources(world.running, 24, 56, "then");
+	world_end(&world);
+}
+
 Test(desired_guard, guards_and_lists_keep_their_ids)
 {
 	struct world world;

@@ -322,6 +322,32 @@ Test(guard_blocks, entries_expire)
 	blocks_free(blocks);
 }
 
+Test(guard_blocks, entries_become_larger_sources)
+{
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE], text[512];
+	struct block late = entry("10.0.1.2", "", SERVER, "late", 1000), *expired;
+
+	late.value.since++;
+	blocks_put(blocks, &late, error);
+	put(blocks, "10.0.0.1", "", OPERATOR, "operator", 0, error);
+	put(blocks, "10.0.0.2", "", SERVER, "px1", 1000, error);
+	put(blocks, "10.0.0.2", "sip", SERVER, "px1", 1000, error);
+	put(blocks, "10.0.1.3", "", SERVER, "early", 2000, error);
+	put(blocks, "10.2.0.0/16", "", OPERATOR, "wide", 0, error);
+	put(blocks, "2001:db8::1", "", OPERATOR, "six", 0, error);
+	cr_expect(blocks_widen(blocks, (struct source_bits){24, 64}));
+	cr_expect_str_eq(list(blocks, text, sizeof(text)),
+		"10.0.0.0/24  operator 0; 10.0.0.0/24 sip px1 1000; 10.0.1.0/24  late 1000; 10.2.0.0/16  wide 0; "
+		"2001:db8::/64  six 0; ",
+		"%s", text);
+	cr_expect_not(blocks_widen(blocks, (struct source_bits){24, 64}), "no further change");
+	cr_expect_not(blocks_widen(blocks, (struct source_bits){32, 128}), "the old sizes are not known");
+	cr_expect_eq(blocks_expire(blocks, 1000, &expired), 2);
+	free(expired);
+	blocks_free(blocks);
+}
+
 Test(guard_blocks, their_number_is_limited)
 {
 	struct blocks *blocks = blocks_new();

@@ -182,6 +182,21 @@ static void sync_job(void *data)
 	guard_blocks_sync(data);
 }
 
+/* Until guard_blocks_sync() removes them, the map also contains the old entries. */
+void guard_blocks_widen(struct daemon *daemon)
+{
+	const struct config_guard *guard = &daemon->farm->config->guard;
+	struct blocks *entries = daemon->guard_blocks->entries;
+	int error = 0;
+
+	if (!guard->is_set || !blocks_widen(entries, (struct source_bits){guard->ipv4_bits, guard->ipv6_bits}))
+		return;
+	for (size_t i = 0; i < blocks_count(entries) && !error; i++)
+		error = put_into_map(daemon, blocks_at(entries, i));
+	note_failure(daemon, error);
+	daemon->guard_blocks->is_unsynced = true;
+}
+
 /* --- start and expiry */
 
 static void take_entry(uint32_t guard, const struct prefix_key *prefix, const struct guard_block *value, void *data)
@@ -201,6 +216,7 @@ void guard_blocks_start(struct daemon *daemon)
 	if (error && error != -ENOENT)
 		log_error("cannot read the blocked prefixes of the previous maps: %s", strerror(-error));
 	daemon->guard_blocks->is_unsynced = daemon->using_next_maps;
+	guard_blocks_widen(daemon);
 }
 
 void guard_blocks_follow_maps(struct daemon *daemon)

@@ -15,6 +15,10 @@ void guard_blocks_free(struct guard_blocks *blocks);
 /* Reads the pinned map of the previous daemon, and copies it into the maps that this daemon fills. */
 void guard_blocks_start(struct daemon *daemon);
 
+/* Call this before the guards of a new configuration are written: if its sources are larger, each entry becomes at
+ * least one of them, because the kernel looks up whole sources. */
+void guard_blocks_widen(struct daemon *daemon);
+
 /* Writes all entries to the map again, after a change of the maps or of the ids of guards. The worker calls this. The
  * function releases the lock from time to time. */
 void guard_blocks_sync(struct daemon *daemon);
