@@ -100,6 +100,40 @@ Test(desired_guard, scanners_and_broken_messages_have_modes_of_their_own)
 	}
 }
 
+Test(desired_guard, the_limit_of_a_backend_is_enforced_if_all_its_services_enforce)
+{
+	static const struct {
+		const char *file, *sip, *trunk,
+			*mode; /* modes of the file, of two services of the pool, of the limit */
+		bool enforced;
+	} rows[] = {
+		{"enforce", "{}", "{}", "", true},
+		{"observe", "{}", "{}", "", false},
+		{"enforce", "{}", "{mode: observe}", "", false},
+		{"observe", "{mode: enforce}", "{mode: enforce}", "", true},
+		{"observe", "{mode: enforce}", "{}", "", false},
+		{"observe", "{mode: enforce}", "'off'", "", true},
+		{"observe", "{}", "{}", ", mode: enforce", true},
+		{"enforce", "{}", "{}", ", mode: observe", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct world world;
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			HEAD "guard: {mode: %s}\nservices: [" SIP "guard: %s}, " TRUNK "guard: %s}]\n"
+			     "pools:\n  - name: proxies\n    backend_surge: {rate: 9, burst: 9%s}\n    backends: [" PX(
+				     1) "]\n",
+			rows[i].file, rows[i].sip, rows[i].trunk, rows[i].mode);
+		world_setup(&world);
+		world_start(&world, text);
+		cr_expect_eq(world.running->backend_surges[world_backend(&world, "px1")->id].flags & SURGE_ENFORCED,
+			rows[i].enforced ? SURGE_ENFORCED : 0, "row %zu", i);
+		world_end(&world);
+	}
+}
+
 static bool may_be_emergency(const struct image *image, const char *user)
 {
 	uint64_t starts = image->guards[service_of(image, 5060)->guard].emergency_starts;
