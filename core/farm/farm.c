@@ -339,7 +339,7 @@ static void check_nat(const struct farm *farm, struct faults *faults)
 	if (farm_nat_conflict(farm, text))
 		faults_add(faults, (struct position){0},
 			"%s (a backend that joined, that was added by 'sipxdp-ctl', or that is leaving: remove it "
-			"first)",
+			"first, or change the file)",
 			text);
 }
 

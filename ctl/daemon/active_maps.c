@@ -173,8 +173,32 @@ static void reject(struct candidate *candidate)
 	*candidate = (struct candidate){0};
 }
 
-/* Reads the content of opened maps and builds the farm for them. Takes ownership of `maps` and `config`,
- * also on failure. 0 or -errno: -EINVAL if the maps are too small, which is logged once. */
+/* Returns true once for each version of FILE. */
+static bool is_new_file(struct daemon *daemon)
+{
+	struct stat file = {};
+
+	stat(daemon->config_path, &file);
+	if (!memcmp(&file.st_mtim, &daemon->logged_file_time, sizeof(file.st_mtim)))
+		return false;
+	daemon->logged_file_time = file.st_mtim;
+	return true;
+}
+
+/* A newer map has a higher id in the kernel, so this logs the errors once for each set of maps and each FILE. */
+static void log_misfit(struct daemon *daemon, const struct maps *maps, const struct faults *faults)
+{
+	bool is_new = is_new_file(daemon);
+
+	if (is_new || maps_id(maps) > daemon->too_small_maps)
+		daemon_log_faults(daemon, faults);
+	if (maps_id(maps) > daemon->too_small_maps)
+		daemon->too_small_maps = maps_id(maps);
+}
+
+/* Reads the content of opened maps and builds the farm for them. Takes ownership of `maps` and `config`, also on
+ * failure. 0 or -errno: -EINVAL if FILE does not fit the maps or the backends that they contain, which is logged
+ * once. */
 static int load(struct daemon *daemon, struct maps *maps, struct config *config, const struct image *previous,
 	struct candidate *candidate)
 {
@@ -189,11 +213,8 @@ static int load(struct daemon *daemon, struct maps *maps, struct config *config,
 		return error;
 	}
 	build_farm(candidate, config, previous, &faults);
-	/* A newer map has a higher id in the kernel, so this logs the errors once for each set of maps. */
-	if (!candidate->farm && maps_id(maps) > daemon->too_small_maps) {
-		daemon_log_faults(daemon, &faults);
-		daemon->too_small_maps = maps_id(maps);
-	}
+	if (!candidate->farm)
+		log_misfit(daemon, maps, &faults);
 	faults_free(&faults);
 	return candidate->farm ? 0 : -EINVAL;
 }
@@ -209,18 +230,6 @@ static void inherit(struct daemon *daemon, struct candidate *candidate)
 
 /* --- start */
 
-/* Logs the errors in FILE once for each version of it. */
-static void log_new_faults(struct daemon *daemon, const struct faults *faults)
-{
-	struct stat file = {};
-
-	stat(daemon->config_path, &file);
-	if (!memcmp(&file.st_mtim, &daemon->logged_file_time, sizeof(file.st_mtim)))
-		return;
-	daemon->logged_file_time = file.st_mtim;
-	daemon_log_faults(daemon, faults);
-}
-
 /* Reads FILE again, because it may have changed during the wait, and loads the maps for it. 0 or -errno. */
 static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *previous, struct candidate *candidate)
 {
@@ -228,8 +237,8 @@ static int try_maps(struct daemon *daemon, struct maps *maps, const struct image
 	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, &faults);
 	int error = config ? load(daemon, maps, config, previous, candidate) : -EINVAL;
 
-	if (!config)
-		log_new_faults(daemon, &faults);
+	if (!config && is_new_file(daemon))
+		daemon_log_faults(daemon, &faults);
 	faults_free(&faults);
 	if (!config)
 		maps_close(maps);
@@ -246,7 +255,7 @@ static int wait_for_maps(struct daemon *daemon, struct image **previous, struct 
 	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
 	struct maps *maps;
 
-	sd_notify(0, "READY=1\nSTATUS=waiting for sipxdp-loader upgrade");
+	sd_notify(0, "READY=1\nSTATUS=waiting for sipxdp-loader upgrade or a different FILE");
 	sd_event_set_watchdog(daemon->event, true);
 	while (sd_event_get_state(daemon->event) != SD_EVENT_FINISHED) {
 		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, *previous, candidate))
@@ -264,12 +273,13 @@ static int wait_for_maps(struct daemon *daemon, struct image **previous, struct 
 	return -ECANCELED;
 }
 
-/* Closes maps that are too small for FILE, and keeps their content for the new maps. */
+/* Closes maps that FILE does not fit, and keeps their content for the new maps. */
 static struct image *keep_content(const struct daemon *daemon, struct candidate *candidate)
 {
 	struct image *content = candidate->running;
 
-	log_error("waiting for new maps: run 'sipxdp-loader upgrade -c %s'", daemon->config_path);
+	log_error("waiting for new maps or a different %s (the errors above say which); forwarding continues",
+		daemon->config_path);
 	if (image_is_migrating(content))
 		log_warning(
 			"slots are migrating: with a different number of slots (limits: slots) their calls may move");
@@ -278,8 +288,8 @@ static struct image *keep_content(const struct daemon *daemon, struct candidate 
 	return content;
 }
 
-/* Opens the pinned maps. If they have a different ABI version or are too small for FILE, waits for the maps
- * that replace them. 0 or -errno. */
+/* Opens the pinned maps. If they have a different ABI version or FILE does not fit them, waits for the maps that
+ * replace them, or for a different FILE. 0 or -errno. */
 static int open_pinned_or_wait(struct daemon *daemon, struct config *config, struct candidate *candidate)
 {
 	char text[MAPS_ERROR_SIZE];

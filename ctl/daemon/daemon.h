@@ -65,7 +65,7 @@ struct daemon {
 	uint64_t started;         /* start of the daemon, seconds since the epoch */
 
 	struct timespec logged_file_time; /* mtime of the configuration file (FILE) whose errors are already logged */
-	uint32_t too_small_maps;          /* id of the newest maps that are too small for FILE: logged once */
+	uint32_t too_small_maps;          /* id of the newest maps that FILE does not fit: logged once */
 	uint32_t delayed_maps;            /* id of the new maps that cannot be used yet: logged once */
 	bool using_next_maps;        /* `maps` are new maps that packets do not use yet (active_maps.h): no probing */
 	uint64_t next_maps_deadline; /* ms: when the loader gives up; 0: not known yet */

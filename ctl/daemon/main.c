@@ -57,7 +57,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	if (!daemon->worker) {
-		log_error("not reloaded: the daemon is waiting for new maps");
+		log_error("not reloaded: the daemon is waiting for new maps or a different FILE, which it reads by "
+			  "itself");
 		return 0;
 	}
 	sd_notify(0, "RELOADING=1");
