@@ -75,11 +75,17 @@ static void put_capture(struct text *text, const struct metrics *metrics)
 
 /* --- guards */
 
+/* While the program counts a packet, `refused` can be larger than `dropped`. */
+static uint64_t dropped_only(const struct guard_counters *counters)
+{
+	return counters->dropped > counters->refused ? counters->dropped - counters->refused : 0;
+}
+
 static void put_rule(struct text *text, const struct metrics_guard *guard, uint32_t rule)
 {
 	const struct guard_counters *counters = &guard->rules[rule];
 	const struct metrics_result results[] = {
-		{"dropped", counters->dropped - counters->refused},
+		{"dropped", dropped_only(counters)},
 		{"refused", counters->refused},
 		{"observed", counters->observed},
 	};

@@ -355,6 +355,12 @@ static void put_json(const json_t *json)
 	free(text);
 }
 
+static void put_json_line(const json_t *json)
+{
+	json_dumpf(json, stdout, PROTOCOL_JSON_FLAGS);
+	putchar('\n');
+}
+
 static void put_service_stats(const json_t *stats)
 {
 	columns_print(json_object_get(stats, "services"), service_traffic_columns, "no services");
@@ -473,9 +479,8 @@ void output_sample(struct output *output, enum command command, const json_t *re
 		if (seconds)
 			json_object_set_new(line, "seconds", json_real(seconds));
 		json_object_update(line, (json_t *)result);
-		json_dumpf(line, stdout, PROTOCOL_JSON_FLAGS);
+		put_json_line(line);
 		json_decref(line);
-		putchar('\n');
 		return;
 	}
 	if (output->items++)
@@ -556,11 +561,14 @@ void output_list_end(struct output *output)
 
 /* --- errors */
 
-static void put_error_json(const char *message, json_t *faults)
+static void put_error_json(const struct output *output, const char *message, json_t *faults)
 {
 	json_t *error = json_pack("{s:o, s:o}", "error", protocol_text(message), "faults", faults);
 
-	put_json(error);
+	if (output->lines)
+		put_json_line(error);
+	else
+		put_json(error);
 	json_decref(error);
 }
 
@@ -581,7 +589,7 @@ void output_error(struct output *output, const char *format, ...)
 	vsnprintf(message, sizeof(message), format, values);
 	va_end(values);
 	if (output->json)
-		put_error_json(message, json_array());
+		put_error_json(output, message, json_array());
 	else
 		put_message(message);
 }
@@ -603,7 +611,7 @@ void output_refusal(struct output *output, const struct reply *reply, const char
 	size_t i;
 
 	if (output->json) {
-		put_error_json(reply->error, json_incref(reply->faults));
+		put_error_json(output, reply->error, json_incref(reply->faults));
 		return;
 	}
 	put_message(reply->error);

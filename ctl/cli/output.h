@@ -6,6 +6,7 @@
 
 struct output {
 	bool json;
+	bool lines;   /* JSON: one object on each line, also for errors */
 	size_t items; /* number of list items or samples printed so far */
 	bool broken;  /* writing to standard output has failed */
 };

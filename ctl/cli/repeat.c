@@ -60,6 +60,7 @@ bool repeat_command(struct output *output, struct client *client, enum command c
 	struct timespec next;
 	bool is_read;
 
+	output->lines = true;
 	seconds = seconds ? seconds : DEFAULT_SECONDS;
 	now_seconds(&next);
 	before = read_counters(output, client, command, &time_before);

@@ -332,7 +332,6 @@ static bool open_pcap(struct trace *trace, const char *path)
 {
 	if (!path)
 		return true;
-	trace->quiet = !strcmp(path, "-");
 	trace->pcap = trace->quiet ? stdout : fopen(path, "we");
 	if (trace->pcap && pcap_begin(trace->pcap))
 		return true;
@@ -358,16 +357,20 @@ bool trace_run(struct output *output, struct client *client, const json_t *value
 		.client = client,
 		.body = json_is_true(json_object_get(values, "body")),
 		.limit = json_integer_value(json_object_get(values, "count"))};
+	const char *pcap = json_string_value(json_object_get(values, "pcap"));
 	struct reply reply = {0};
 	bool done = false;
 
+	trace.quiet = pcap && !strcmp(pcap, "-");
+	output->lines = true;
+	output->json &= !trace.quiet; /* errors may not become part of the pcap file */
 	if (!open_hep(&trace, json_string_value(json_object_get(values, "hep"))))
 		return false;
 	if (client_ask(client, request, &reply))
 		output_error(output, "%s", client->error);
 	else if (!reply.result)
 		output_refusal(output, &reply, NULL);
-	else if (open_pcap(&trace, json_string_value(json_object_get(values, "pcap"))))
+	else if (open_pcap(&trace, pcap))
 		done = follow(&trace, json_integer_value(json_object_get(values, "seconds")));
 	if (done)
 		finish(&trace);

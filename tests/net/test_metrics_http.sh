@@ -71,6 +71,10 @@ like "the Content-Type of JSON is right" "$(get /api/v1/status -D - -o /dev/null
 like "no page may load other resources" "$(get /healthz -D - -o /dev/null)" "^Content-Security-Policy: default-src 'none'"
 
 # --- requests that are refused
+is "the target of a request may be a complete URI" "$(code / --request-target "$URL/healthz")" 200
+is "... also with a different name, and in capitals" "$(code / --request-target HTTP://LB/readyz)" 200
+is "... without a path it is the page" "$(code /healthz --request-target "$URL")" 200
+is "... and the path must exist" "$(code / --request-target "$URL/nothing")" 404
 is "a path that does not exist gets 404" "$(code /nothing)" 404
 is "a path with '..' gets 404" "$(code /../etc/passwd --path-as-is)" 404
 is "POST changes nothing" "$(code /api/v1/status -d x)" 405

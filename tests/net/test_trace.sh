@@ -291,10 +291,26 @@ is "... and shows no packets of that trace" "$(call_ids second)" bye
 lab_stop second INT || true
 
 trace orphan
+: > "$LAB_DIR/lines.out"
+lab_start lines balancer sh -c "sipxdp-ctl --json trace > $LAB_DIR/lines.out"
+lab_start stream balancer sh -c "exec sipxdp-ctl --json trace --pcap - > $LAB_DIR/stream.pcap"
+wait_for 10 test -s "$LAB_DIR/stream.pcap"
+is_traced() {
+	send_all
+	[ -s "$LAB_DIR/lines.out" ]
+}
+wait_for 10 is_traced
 lab_stop sipxdpd KILL || true
 check "SIGKILL of the daemon: the plain program is back" wait_for 5 program_is balancer
 is "... the trace fails" "$(lab_wait orphan 10; echo $?)" 1
 like "... and says why" "$(cat "$LAB_DIR/orphan.log")" 'closed the connection'
+lab_wait lines 10 || true
+is "... with --json on one line, like each packet" "$(jq -rR 'try (fromjson | type) catch "no JSON"' < "$LAB_DIR/lines.out" | sort -u)" object
+like "... which is the last one" "$(tail -n 1 "$LAB_DIR/lines.out")" '^\{"error": ?".*closed the connection'
+lab_wait stream 10 || true
+check "... with --pcap - the output is a complete pcap file" tshark -n -r "$LAB_DIR/stream.pcap"
+like "... and the error is in standard error" "$(cat "$LAB_DIR/stream.log")" '^sipxdp-ctl: .*closed the connection'
+like "the errors of repeated samples are lines, too" "$(lab_in client sipxdp-ctl --json stats --watch || true)" '^\{"error": .*\}$'
 lab_daemon
 
 for refused in "--verdict lost:no verdict 'lost'" "--method x:no method 'x'" "--service x:no service 'x'" \

@@ -16,6 +16,7 @@ static struct metrics_service services[] = {
 };
 static struct metrics_guard guards[] = {{.name = "default",
 	.rules[GUARD_BUCKET_INVITE] = {.dropped = 30, .refused = 20, .observed = 3, .bytes = 4000},
+	.rules[GUARD_BUCKET_REGISTER] = {.dropped = 7, .refused = 8}, /* read between the two */
 	.exempt = {.trusted = 5, .emergency = 6}}};
 static struct metrics_pool pools[] = {{.name = "proxies", .backends = 2, .serving = 1, .fail_open = 1, .failing = 2}};
 static struct metrics_backend backends[] = {
@@ -98,6 +99,7 @@ Test(metrics, samples)
 		"sipxdp_guard_packets_total{guard=\"default\",rule=\"invite\",result=\"dropped\"} 10",
 		"sipxdp_guard_packets_total{guard=\"default\",rule=\"invite\",result=\"refused\"} 20",
 		"sipxdp_guard_packets_total{guard=\"default\",rule=\"invite\",result=\"observed\"} 3",
+		"sipxdp_guard_packets_total{guard=\"default\",rule=\"register\",result=\"dropped\"} 0",
 		"sipxdp_guard_packets_total{guard=\"default\",rule=\"backend_surge\",result=\"dropped\"} 0",
 		"sipxdp_guard_bytes_total{guard=\"default\",rule=\"invite\"} 4000",
 		"sipxdp_guard_exempt_packets_total{guard=\"default\",reason=\"emergency\"} 6",

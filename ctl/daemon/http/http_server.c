@@ -4,6 +4,8 @@
  * connections only by address and by idle time. core/net/connections.h bounds the number and the time of connections
  * per client. */
 #include <errno.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "core/base/memory.h"
@@ -96,6 +98,17 @@ static void take_connection(struct http_server *server, int fd, const struct soc
 		end_connection(ended);
 	if (MHD_add_connection(server->daemon, fd, name, size) != MHD_YES)
 		connections_remove(&server->connections, connection); /* the library has closed the socket */
+}
+
+const char *http_server_path(const char *target)
+{
+	static const char scheme[] = "http://";
+	const char *path;
+
+	if (strncasecmp(target, scheme, strlen(scheme)) != 0)
+		return target;
+	path = strchr(target + strlen(scheme), '/');
+	return path ? path : "/";
 }
 
 /* --- the loop */

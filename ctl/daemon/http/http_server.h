@@ -31,5 +31,8 @@ int http_server_new(struct http_server **out, sd_event *event, struct endpoint w
 /* Calls on_request again for a connection that MHD_suspend_connection() has suspended. */
 void http_server_resume(struct http_server *server, struct MHD_Connection *connection);
 
+/* The path of a request. Its target may also be a complete URI (RFC 9112, section 3.2.2): http://lb1:9464/metrics. */
+const char *http_server_path(const char *target);
+
 /* Closes every connection. No connection may be suspended at this time. */
 void http_server_free(struct http_server *server);

@@ -95,7 +95,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 
 	(void)version;
 	if (!body) {
-		if (strcmp(path, "/"))
+		if (strcmp(http_server_path(path), "/"))
 			return refuse(http, connection, 404, "not found: send requests to /");
 		if (strcmp(method, MHD_HTTP_METHOD_POST))
 			return refuse(http, connection, 405, "only POST is accepted");

@@ -205,7 +205,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 {
 	struct observe *observe = data;
 	struct waiting *waiting = *state;
-	struct page *page = find_page(observe, path, format_of(connection));
+	struct page *page = find_page(observe, http_server_path(path), format_of(connection));
 
 	(void)version, (void)piece, (void)piece_length;
 	if (waiting)
