@@ -20,6 +20,7 @@ struct carry {
 	bool *backends;  /* [backend_count]: the backend exists; same id in the old and the new maps */
 	uint32_t pool_count, backend_count;
 	uint32_t slots;                              /* of the new maps */
+	bool same_slots;                             /* as in the old maps */
 	struct old_map calls, transactions, counted; /* fd < 0: the map does not exist, or is not needed */
 	int new_calls, new_transactions, new_counted;
 	struct backend_load *loads;       /* [backend_count] of the new maps; NULL: not readable */
@@ -109,9 +110,15 @@ static int get_tracked_calls(const struct pins *pins)
 static void open_tracked(const struct pins *pins, struct carry *carry)
 {
 	carry->new_calls = pins_get(pins, PINS_NEXT, "tracked_calls");
-	carry->new_transactions = pins_get(pins, PINS_NEXT, "transactions");
 	if (old_map_open(&carry->calls, get_tracked_calls(pins), NULL))
 		output_warning("the tracked calls of slots that are migrating cannot be read: some may move");
+}
+
+/* Also a pool that does not migrate needs its transactions: with `balance:`, they keep the retransmission of an INVITE
+ * at the owner of its slot. */
+static void open_transactions(const struct pins *pins, struct carry *carry)
+{
+	carry->new_transactions = pins_get(pins, PINS_NEXT, "transactions");
 	old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions"), NULL); /* since ABI 4 */
 }
 
@@ -154,8 +161,10 @@ struct carry *carry_begin(const struct pins *pins)
 	carry->backends =
 		compare(pins, "backend_records", of_record, sizeof(struct backend_record), &carry->backend_count);
 	carry->slots = slots_of(pins, PINS_NEXT);
-	if (is_any_migrating(pins, carry) && slots_of(pins, PINS_TOP) == carry->slots)
+	carry->same_slots = slots_of(pins, PINS_TOP) == carry->slots;
+	if (is_any_migrating(pins, carry) && carry->same_slots)
 		open_tracked(pins, carry);
+	open_transactions(pins, carry);
 	open_counted(pins, carry);
 	return carry;
 }
@@ -225,12 +234,15 @@ static void put_call(struct carry *carry, const struct tracked_key *key, const c
  * transactions. */
 static void put_transaction(struct carry *carry, const struct tracked_key *key, const char *value)
 {
+	struct tracked_key new_key = {.hash = key->hash, .pool = key->pool, .slot = key->hash & (carry->slots - 1)};
 	struct transaction transaction = {0}, newer;
 
+	if (carry->same_slots)
+		new_key.slot = key->slot; /* the hash of a TCP connection does not contain its slot */
 	old_map_copy(&carry->transactions, value, of_transaction, (char *)&transaction);
-	if (is_kept(carry, carry->migrating, key, transaction.backend, transaction.seen) &&
-		(bpf_map_lookup_elem(carry->new_transactions, key, &newer) || newer.seen <= transaction.seen))
-		bpf_map_update_elem(carry->new_transactions, key, &transaction, BPF_ANY);
+	if (is_kept(carry, carry->pools, key, transaction.backend, transaction.seen) &&
+		(bpf_map_lookup_elem(carry->new_transactions, &new_key, &newer) || newer.seen <= transaction.seen))
+		bpf_map_update_elem(carry->new_transactions, &new_key, &transaction, BPF_ANY);
 }
 
 /* Adds a live call to the numbers of its backend, or subtracts it. */

@@ -106,7 +106,10 @@ static void read_pool(struct image *image, uint32_t id, const struct pool *pool,
 	struct slots *owners = read_slots(tables, pool->table, image->contract.slots);
 	struct slots *before = owners && pool->migrating ? read_slots(previous, id, image->contract.slots) : NULL;
 
-	image->pools[id] = (struct pool){.table = 2 * id, .migrating = before != NULL};
+	image->pools[id] = (struct pool){.table = 2 * id,
+		.migrating = before != NULL,
+		.balanced = pool->balanced,
+		.balanced_since = pool->balanced_since};
 	image->tables[2 * id] = owners;
 	image->previous_owners[id] = before;
 	if (owners && pool->migrating && !before)

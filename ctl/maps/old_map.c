@@ -12,6 +12,8 @@
 const struct old_member old_pool[] = {
 	OLD_MEMBER(pool, table),
 	OLD_MEMBER_WAS(pool, migrating, "in_motion"),
+	OLD_MEMBER(pool, balanced),
+	OLD_MEMBER(pool, balanced_since),
 	OLD_MEMBERS_END,
 };
 
