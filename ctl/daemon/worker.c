@@ -33,7 +33,7 @@ struct worker {
 	pthread_mutex_t mutex; /* protects the members below; held only briefly */
 	pthread_cond_t given;  /* the lock */
 	pthread_cond_t added;  /* a job, or the worker must stop. Each turn of the loop gives the lock: not this */
-	bool held;       /* a thread holds the lock */
+	bool held;             /* a thread holds the lock */
 	bool loop_waits; /* the event loop is waiting for the lock; no other thread may take the lock before the loop */
 	bool keep;       /* worker_keep_lock() */
 	bool stop;
