@@ -175,9 +175,10 @@ static int examine_maps(struct attach *attach)
 	if (err && (err != -ENOENT || running)) {
 		output_error("cannot use the maps pinned in %s: %s: %s%s", attach->pins.dir,
 			decap ? "decap_verdicts" : "contract", output_errno(err),
-			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' completes an interrupted "
-							   "upgrade, 'detach' removes the maps)"
-							 : "");
+			pins_have_program(&attach->pins, PINS_TOP)
+				? " ('sipxdp-loader upgrade' completes an interrupted "
+				  "upgrade, 'detach' removes the maps)"
+				: "");
 		return -1;
 	}
 	attach->maps_are_new = err == -ENOENT;

@@ -376,9 +376,9 @@ bool pins_have_maps(const struct pins *pins)
 	return is_pinned(pins, PINS_TOP, last_map[pins->kind]);
 }
 
-bool pins_have_program(const struct pins *pins)
+bool pins_have_program(const struct pins *pins, enum pins_place place)
 {
-	return is_pinned(pins, PINS_TOP, program_name(pins->kind));
+	return is_pinned(pins, place, program_name(pins->kind));
 }
 
 int pins_contract(const struct pins *pins, enum pins_place place, struct contract *out)

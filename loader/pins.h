@@ -84,8 +84,9 @@ int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)
 /* Returns true if all maps are pinned. If only some of them are pinned, a loader was killed. */
 bool pins_have_maps(const struct pins *pins);
 
-/* Returns true if the program is pinned. Without this pin, `detach` removes nothing from DIR. */
-bool pins_have_program(const struct pins *pins);
+/* Returns true if the program is pinned in PINS_TOP or PINS_NEXT. Without its pin in PINS_TOP, `detach` removes nothing
+ * from DIR. */
+bool pins_have_program(const struct pins *pins, enum pins_place place);
 
 /* Reads the map 'contract'. If its version differs, only the version is valid. Returns 0, -ENOENT if none is
  * pinned, or -errno; without a message. */

@@ -85,20 +85,37 @@ static const char *state_name(enum attachment_state state)
 	return "elsewhere";
 }
 
+/* The id of a pinned program; 0: none, or not root. */
+static uint32_t pinned_program(const struct status *status, const char *name)
+{
+	int fd = pins_get(&status->pins, PINS_TOP, name);
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		info.id = 0;
+	close(fd);
+	return info.id;
+}
+
 /* Returns true if sipxdpd has replaced the balancer with the observer. */
 static bool is_observed(const struct status *status, const struct attachment *attachment)
 {
-	int fd = pins_get(&status->pins, PINS_TOP, PIN_OBSERVER);
-	struct bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
-	bool observed;
+	uint32_t observer = pinned_program(status, PIN_OBSERVER);
 
-	if (fd < 0)
-		return false;
-	observed = status->pins.kind == PROGRAM_BALANCER && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-		   info.id == attachment->program_id;
-	close(fd);
-	return observed;
+	return status->pins.kind == PROGRAM_BALANCER && observer && observer == attachment->program_id;
+}
+
+/* A loader that is killed during an upgrade leaves such a program. The dispatcher calls copies of the pinned program.
+ */
+static bool is_unpinned(const struct status *status, const struct attachment *attachment)
+{
+	uint32_t pinned = pinned_program(status, program_name(status->pins.kind));
+
+	return pinned && pinned != attachment->program_id && attachment->state != ATTACHMENT_GONE &&
+	       !attachment->dispatched && !is_observed(status, attachment);
 }
 
 static json_t *describe_attachment(const struct status *status, const struct attachment *attachment)
@@ -167,12 +184,22 @@ static void warn_of_faults(
 		differ = differ || (!list[i].dispatched && !list[0].dispatched && list[i].program_id &&
 					   list[0].program_id && list[i].program_id != list[0].program_id);
 	}
-	if (!attachments->count)
+	if (!attachments->count && pins_have_maps(&status->pins))
 		warn(status,
 			"%s: maps are pinned, but no interface is attached ('sipxdp-loader detach' removes the maps)",
 			name);
+	else if (!attachments->count)
+		warn(status,
+			"%s: a loader was interrupted before it attached the program ('sipxdp-loader detach' removes "
+			"its pins)",
+			name);
 	if (differ)
 		warn(status, "%s: not all interfaces run the same program (run 'sipxdp-loader upgrade' again)", name);
+	else if (attachments->count && is_unpinned(status, &list[0]))
+		warn(status,
+			"%s: a loader was interrupted: the interfaces run a program that is not the pinned one, and "
+			"may use maps that sipxdpd does not maintain (run 'sipxdp-loader upgrade' again)",
+			name);
 	if (contract && contract->version != ABI_VERSION)
 		warn(status, "%s: the maps pinned in %s have contract version %u, but this program needs version %u",
 			name, status->pins.dir, contract->version, ABI_VERSION);
@@ -258,11 +285,13 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 	struct contract contract;
 	json_t *program, *interfaces;
 	int no_contract = -ENOTSUP; /* decap has none */
+	bool next;
 	size_t i;
 
 	if (pins_open(&status->pins, dir, kind, PINS_READ) || attachments_read(&status->pins, &attachments))
 		return -1;
-	if (!attachments.count && !pins_have_maps(&status->pins)) {
+	next = pins_have_program(&status->pins, PINS_NEXT);
+	if (!attachments.count && !next && !pins_have_program(&status->pins, PINS_TOP)) {
 		attachments_free(&attachments);
 		return 0;
 	}
@@ -279,9 +308,14 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 	if (kind == PROGRAM_DECAP)
 		json_object_set_new(program, "accepts", describe_decap(status));
 	warn_of_faults(status, &attachments, no_contract ? NULL : &contract);
-	if (no_contract == -ENOENT)
+	if (no_contract == -ENOENT && attachments.count)
 		warn(status, "balancer: a loader was interrupted while it put new maps in place ('sipxdp-loader "
 			     "upgrade' completes the work)");
+	else if (next)
+		warn(status,
+			"%s: %s/" PIN_NEXT " contains new maps: an upgrade is running, or was interrupted "
+			"('sipxdp-loader upgrade' removes these maps)",
+			program_name(kind), dir);
 	attachments_free(&attachments);
 	return 0;
 }

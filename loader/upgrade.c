@@ -172,6 +172,7 @@ static int replace(const struct options *options, struct pins *pins, const struc
 {
 	bool decap = pins->kind == PROGRAM_DECAP;
 	struct allowlists lists = {0};
+	bool left_over; /* by a loader that was killed */
 	int result = -1;
 
 	if (decap ? open_decap(program, pins) : open_for_pins(program, pins, sizes))
@@ -181,6 +182,8 @@ static int replace(const struct options *options, struct pins *pins, const struc
 	pins_begin(pins);
 	if (!decap || !upgrade_decap(pins, program, options, &lists))
 		result = upgrade(pins, sizes, program, attachments);
+	if (!result)
+		result = pins_remove_shared(pins, PINS_NEXT, &left_over);
 	if (decap && !result) {
 		allowlists_finish(&lists);
 		allowlists_report(&lists);

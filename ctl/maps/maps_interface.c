@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Is the balancer attached to an interface, and can packets pass it? Needs no CAP_SYS_ADMIN: reads the pins instead of
  * looking up programs by their ids. */
+#include <dirent.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -15,25 +16,42 @@
 
 #define MAX_READS 3 /* of a program that the loader replaces at the same time */
 
-/* The program of the pinned link of an interface; 0: no link. bpffs refuses dots, so the loader pins eth0.7 as eth0:7.
- */
-static uint32_t linked_program(const char *directory, const char *interface)
+/* The program of a pinned link of this interface; 0: none, or the link of a different interface. */
+static uint32_t program_of(const char *links, const char *pin, uint32_t ifindex)
 {
 	struct bpf_link_info info = {0};
 	uint32_t size = sizeof(info);
-	char name[sizeof(PIN_LINKS) + IFNAMSIZ];
-	int fd;
+	int fd = maps_open_pin(links, pin);
 
-	snprintf(name, sizeof(name), PIN_LINKS "/%s", interface);
-	for (char *dot = strchr(name, '.'); dot; dot = strchr(dot, '.'))
-		*dot = ':';
-	fd = maps_open_pin(directory, name);
 	if (fd < 0)
 		return 0;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.xdp.ifindex != ifindex)
 		info.prog_id = 0;
 	close(fd);
 	return info.prog_id;
+}
+
+/* The program of the pinned link of an interface; 0: no link. bpffs refuses dots, so the loader pins eth0.7 as eth0:7.
+ * A pin keeps its name when its interface is renamed. */
+static uint32_t linked_program(const char *directory, const char *interface, uint32_t ifindex)
+{
+	char links[512], name[IFNAMSIZ];
+	struct dirent *entry;
+	uint32_t program;
+	DIR *dir;
+
+	snprintf(links, sizeof(links), "%s/" PIN_LINKS, directory);
+	snprintf(name, sizeof(name), "%s", interface);
+	for (char *dot = strchr(name, '.'); dot; dot = strchr(dot, '.'))
+		*dot = ':';
+	program = program_of(links, name, ifindex);
+	dir = program ? NULL : opendir(links);
+	while (dir && !program && (entry = readdir(dir)))
+		if (entry->d_type == DT_REG)
+			program = program_of(links, entry->d_name, ifindex);
+	if (dir)
+		closedir(dir);
+	return program;
 }
 
 /* Does the pinned program have this id, but use other maps? */
@@ -63,11 +81,13 @@ const char *maps_attach_mode(const struct maps *maps, const char *directory, con
 	while (ifindex && !linked && reads++ < MAX_READS) {
 		if (bpf_xdp_query(ifindex, 0, &query))
 			return "unknown";
-		linked = query.prog_id && linked_program(directory, interface) == query.prog_id;
+		linked = query.prog_id && linked_program(directory, interface, ifindex) == query.prog_id;
 	}
-	/* During an upgrade, the link has the new program shortly before the pin of the program is replaced. */
+	/* During an upgrade, the link has the new program shortly before the pin of the program is replaced. If the
+	 * loader is killed at this time, the link keeps a program that uses the next maps. */
 	if (!linked || uses_other_maps(maps, directory, PIN_PROGRAM, query.prog_id) ||
-		uses_other_maps(maps, directory, PIN_OBSERVER, query.prog_id))
+		uses_other_maps(maps, directory, PIN_OBSERVER, query.prog_id) ||
+		uses_other_maps(maps, directory, PIN_NEXT "/" PIN_PROGRAM, query.prog_id))
 		return "none";
 	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
 }

@@ -76,6 +76,23 @@ touch "$LAB_DIR/upgraded"
 lab_wait watch 30 || true
 is "... the balancer is healthy all the time" "$(sort -u "$LAB_DIR/answers")" healthy
 
+# --- a renamed interface
+# rename FROM TO: renames the interface of the balancer, in the file as well.
+rename() {
+	lab_in balancer ip link set "$1" down
+	lab_in balancer ip link set "$1" name "$2"
+	lab_in balancer ip link set "$2" up
+	lab_in balancer sed -i "/^interfaces:/s/$1/$2/" "$LAB_CONFIG"
+	lab_ctl reload > /dev/null
+}
+
+rename eth0 wan0
+check "an interface is renamed: the balancer is healthy" wait_for 10 answer_is "0 healthy"
+check "... /readyz agrees" wait_for 10 readyz_is ready balancer
+unlike "... status has no warning of it" "$(lab_ctl status)" '^warning: *interface'
+rename wan0 eth0
+check "... and healthy with the first name" wait_for 10 answer_is "0 healthy"
+
 # --- what makes the balancer unhealthy
 lab_ctl backend maint proxies px1 > /dev/null
 lab_ctl backend maint proxies px2 > /dev/null
