@@ -44,7 +44,7 @@ static int check_maps(struct health_check *health, const char *service, struct m
 	int error;
 
 	if (!maps_are_filled(health->maps)) {
-		messages_add(reasons, "the maps are empty: start sipxdpd, which fills them");
+		messages_add(reasons, "sipxdpd has not filled the maps yet: wait if it is running, otherwise start it");
 		return 0;
 	}
 	error = maps_read_readiness(health->maps, &image);

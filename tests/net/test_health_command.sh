@@ -115,4 +115,6 @@ lab_in balancer ip link set eth0 up
 check "... and it is healthy again when the interface is up" wait_for 10 answer_is "0 healthy"
 lab_in balancer sipxdp-loader detach > /dev/null
 like "a detached balancer is not healthy" "$(answer)" '^1 the balancer is detached'
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
+like "... nor is one with empty maps" "$(answer)" '^1 sipxdpd has not filled the maps yet: wait if it is running'
 tap_end
