@@ -233,8 +233,6 @@ static __always_inline enum verdict guard_message(struct xdp_md *ctx, struct flo
 	__u32 rule;
 
 	g->bucket = guard_bucket(ctx, flow, g, &reader);
-	flow->is_invite =
-		g->bucket == GUARD_BUCKET_INVITE && g->flags & (GUARD_FLAG_SERVICE_SURGE | GUARD_FLAG_BACKEND_SURGE);
 	if (g->action == GUARD_TRUST) {
 		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);
 		return VERDICT_CONTINUE;
@@ -302,6 +300,10 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 	guard_fill(flow, &g);
 	verdict = guard_find_verdict(ctx, flow, &g);
 	if (verdict == VERDICT_CONTINUE) {
+		/* Not an emergency call that has taken a token of its ceiling: the limits of guard_backend() would take
+		 * another one. */
+		flow->is_invite = g.bucket == GUARD_BUCKET_INVITE &&
+				  g.flags & (GUARD_FLAG_SERVICE_SURGE | GUARD_FLAG_BACKEND_SURGE);
 		flow->refused = g.line && guard_has_refused(g.guard) ? REFUSED_BEFORE : 0;
 		return NEXT_STAGE;
 	}

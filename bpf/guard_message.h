@@ -19,6 +19,7 @@
 enum guard_texts {
 	GUARD_SCANNERS,
 	GUARD_EMERGENCY,
+	GUARD_NUMBERS, /* guard_emergency; the text is the number of a tel URI */
 	GUARD_PRIORITIES,
 };
 
@@ -39,6 +40,22 @@ static __always_inline __u64 guard_ends(__u64 word, __u64 ends)
 		flags |= sip_equal(word, ends >> i);
 	}
 	return flags;
+}
+
+/* Removes the visual separators from a number (RFC 3966 section 5.1.1). The code has no branches, because the verifier
+ * would follow each of them. */
+static __always_inline __u64 guard_number(__u64 word)
+{
+	__u64 other = ~(sip_equal(word, '-') | sip_equal(word, '.') | sip_equal(word, '(') | sip_equal(word, ')'));
+	__u64 number = 0, shift = 0;
+
+	for (int i = 0; i < 64; i += 8) {
+		__u64 keep = other >> i >> 7 & 1;
+
+		number |= (word >> i & (0xff * keep)) << (shift & 63);
+		shift += 8 * keep;
+	}
+	return number;
 }
 
 /* Returns whether a list contains the text from `at` to the first of the bytes `ends`. */
@@ -66,7 +83,9 @@ __noinline int guard_is_listed(struct xdp_md *ctx, __u32 end, __u32 at, __u64 en
 	}
 	if (!(__u8)key.words[0])
 		return false;
-	if (texts == GUARD_EMERGENCY)
+	if (texts == GUARD_NUMBERS && !key.words[1])
+		key.words[0] = guard_number(key.words[0]);
+	if (texts == GUARD_EMERGENCY || texts == GUARD_NUMBERS)
 		return bpf_map_lookup_elem(&guard_emergency, &key.bits) != NULL;
 	if (texts == GUARD_PRIORITIES)
 		return bpf_map_lookup_elem(&guard_priorities, &key.bits) != NULL;
@@ -78,7 +97,8 @@ __noinline int guard_is_listed(struct xdp_md *ctx, __u32 end, __u32 at, __u64 en
 enum guard_header {
 	GUARD_AGENT, /* User-Agent or Server */
 	GUARD_FROM,
-	GUARD_PRIORITY, /* Resource-Priority */
+	GUARD_PRIORITY,        /* the first value of Resource-Priority */
+	GUARD_SECOND_PRIORITY, /* the second value in the same line */
 };
 
 /* The state of the search for the line of a header. */
@@ -95,7 +115,7 @@ static __always_inline bool guard_is_header(__u64 word, __u32 header)
 	if (header == GUARD_AGENT)
 		return word == SIP_NAME('u', 's', 'e', 'r', '-', 'a', 'g', 'e') ||
 		       sip_begins_with(word, SIP_NAME('s', 'e', 'r', 'v', 'e', 'r', 0, 0), 6);
-	if (header == GUARD_PRIORITY)
+	if (header >= GUARD_PRIORITY)
 		return word == SIP_NAME('r', 'e', 's', 'o', 'u', 'r', 'c', 'e');
 	return sip_begins_with(word, SIP_NAME('f', 'r', 'o', 'm', 0, 0, 0, 0), 4) ||
 	       sip_begins_with(word, SIP_NAME('f', ':', 0, 0, 0, 0, 0, 0), 2);
@@ -105,7 +125,7 @@ static __always_inline __u32 guard_name_length(__u64 word, __u32 header)
 {
 	if (header == GUARD_AGENT)
 		return (word & 0x1f) == ('u' & 0x1f) ? sizeof("User-Agent") - 1 : sizeof("Server") - 1;
-	if (header == GUARD_PRIORITY)
+	if (header >= GUARD_PRIORITY)
 		return sizeof("Resource-Priority") - 1;
 	return (word >> 8 & 0x1f) == ('r' & 0x1f) ? sizeof("From") - 1 : sizeof("f") - 1;
 }
@@ -128,6 +148,9 @@ static inline long guard_search_step(__u32 step __attribute__((unused)), void *s
 	if ((__u8)word == '\r' || (__u8)word == '\n')
 		return 1;
 	if (!guard_is_header(word | EVERY(0x20), s->header))
+		return 0;
+	if (s->header >= GUARD_PRIORITY && /* not Resource-Share */
+		(sip_raw_word(t, at + 8) | EVERY(0x20)) != SIP_NAME('-', 'p', 'r', 'i', 'o', 'r', 'i', 't'))
 		return 0;
 	s->line = at;
 	return 1;
@@ -153,8 +176,16 @@ __noinline __u32 guard_find_value(struct xdp_md *ctx, __u32 line, __u32 end, __u
 		return 0;
 	at = sip_forget(t, search.line + guard_name_length(sip_raw_word(t, search.line), header));
 	at = sip_forget(t, sip_colon(t, at) + 1);
-	if (header == GUARD_FROM)
-		return sip_scan(t, at, ':', ':', ':', &budget);
+	if (header & 1) { /* one copy of the search for both, to save instructions */
+		__u8 mark = ':' - (header & 2) * ((':' - ',') / 2);
+
+		at = sip_scan(t, at, mark, mark, mark, &budget);
+		if (header == GUARD_FROM)
+			return at;
+		if (sip_byte(t, at) != ',')
+			return 0;
+		at = sip_forget(t, at + 1);
+	}
 	visible = sip_visible(sip_word(t, at));
 	return visible ? at + sip_first(visible) : 0;
 }
@@ -162,13 +193,15 @@ __noinline __u32 guard_find_value(struct xdp_md *ctx, __u32 line, __u32 end, __u
 /* --- properties of a message */
 
 #define GUARD_IS_URN 0x10000
+#define GUARD_IS_TEL 0x20000
 
 /* Returns the offset of the user in the Request-URI. For a URN: the offset of the whole URI, with the bit GUARD_IS_URN.
- * 0: guard_emergency does not contain it. */
+ * For a tel URI: with the bit GUARD_IS_TEL. 0: guard_emergency does not contain it. */
 __noinline __u32 guard_request_uri(struct xdp_md *ctx, __u32 line, __u32 end, __u32 id)
 {
 	const struct guard *guard = bpf_map_lookup_elem(&guards, &id);
 	struct sip_text text = text_of(ctx, end);
+	enum sip_scheme scheme;
 	__u32 uri, at;
 	__u64 word;
 
@@ -177,7 +210,10 @@ __noinline __u32 guard_request_uri(struct xdp_md *ctx, __u32 line, __u32 end, __
 	uri = at = sip_forget(&text, sip_after_space(&text, sip_forget(&text, line)));
 	if (sip_room(&text, at) <= 0)
 		return 0;
-	if (sip_scheme(&text, &at) == SIP_SCHEME_OTHER)
+	scheme = sip_scheme(&text, &at);
+	if (scheme == SIP_SCHEME_TEL)
+		return at | GUARD_IS_TEL; /* it may begin with a separator */
+	if (scheme == SIP_SCHEME_OTHER)
 		at = uri | GUARD_IS_URN;
 	at = sip_join(at);
 	word = sip_raw_word(&text, sip_forget(&text, at)); /* without GUARD_IS_URN */
@@ -215,7 +251,8 @@ static __always_inline bool guard_is_emergency(struct xdp_md *ctx, const struct 
 		return false;
 	at = guard_request_uri(ctx, g->line, g->end, g->guard);
 	ends = at & GUARD_IS_URN ? GUARD_URN : GUARD_USER;
-	return at && guard_is_listed(ctx, g->end, at & (GUARD_IS_URN - 1), ends, GUARD_EMERGENCY);
+	return at && guard_is_listed(ctx, g->end, at & (GUARD_IS_URN - 1), ends,
+			     at & GUARD_IS_TEL ? GUARD_NUMBERS : GUARD_EMERGENCY);
 }
 
 /* Returns whether the header is present and its value is in a list. */
@@ -232,7 +269,9 @@ static __always_inline bool guard_is_exempt(struct xdp_md *ctx, const struct gua
 {
 	if (g->flags & GUARD_FLAG_EMERGENCY && guard_is_emergency(ctx, g))
 		return true;
-	return g->flags & GUARD_FLAG_PRIORITY && guard_has(ctx, g, GUARD_PRIORITY, GUARD_NAMESPACE, GUARD_PRIORITIES);
+	return g->flags & GUARD_FLAG_PRIORITY &&
+	       (guard_has(ctx, g, GUARD_PRIORITY, GUARD_NAMESPACE, GUARD_PRIORITIES) ||
+		       guard_has(ctx, g, GUARD_SECOND_PRIORITY, GUARD_NAMESPACE, GUARD_PRIORITIES));
 }
 
 /* Returns whether the User-Agent or the From of a request is in guard_scanners. The comparison of From starts at the
