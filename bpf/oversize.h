@@ -13,26 +13,25 @@ static __always_inline bool oversize_fits_ring(const struct flow *flow, const st
 	return inner->dont_fragment || flow->length <= PUNT_FRAME_SIZE;
 }
 
-/* Passes the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not possible: the
- * ring buffer is full, no daemon reads it, or a jumbo frame would have to be fragmented. Also returns
- * VERDICT_too_big for an ICMP error: it must not be answered with an ICMP error, and its fragments could not be
- * steered. */
-__noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
+/* Passes the packet to the daemon. Returns false if that is not possible: the ring buffer is full, no daemon reads it,
+ * or a jumbo frame would have to be fragmented. Also returns false for an ICMP error: it must not be answered with an
+ * ICMP error, and its fragments could not be steered. */
+static __always_inline bool oversize_punt(struct xdp_md *ctx, const struct flow *flow)
 {
-	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;
+	const struct backend *backend = backend_reachable(flow->backend);
 	struct inner inner = {};
 	struct punt *punt;
 
-	if (!flow || !backend || flow->packet.kind == PACKET_ICMP_ERROR ||
+	if (!backend || flow->packet.kind == PACKET_ICMP_ERROR ||
 		!inner_read(ctx, flow->packet.ip, flow->packet.ipv6, &inner))
-		return VERDICT_too_big;
+		return false;
 	if (!oversize_fits_ring(flow, &inner) || !punt_has_reader(&punt_oversize, PUNT_CLASS_OVERSIZE))
-		return VERDICT_too_big;
+		return false;
 	if (dry_run)
-		return VERDICT_oversize;
+		return true;
 	punt = punt_frame(ctx, &punt_oversize, PUNT_FRAME_SIZE, PUNT_OVERSIZE);
 	if (!punt)
-		return VERDICT_too_big;
+		return false;
 	punt->key = fragment_key(&flow->packet);
 	/* Stores the backend for all fragments, because the first fragment may not contain the key. */
 	punt->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
@@ -42,5 +41,17 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 		.service = flow->service};
 	punt->mtu = backend->mtu - outer_size(backend);
 	bpf_ringbuf_submit(punt, 0);
-	return VERDICT_oversize;
+	return true;
+}
+
+/* Returns the verdict. The kernel would end a TCP connection with a reset, because it has no such connection. The
+ * sender repeats a dropped segment, and a later copy finds the daemon. */
+__noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
+{
+	if (!flow)
+		return VERDICT_too_big;
+	if (oversize_punt(ctx, flow))
+		return VERDICT_oversize;
+	return flow->packet.protocol == IPPROTO_TCP && flow->packet.kind != PACKET_ICMP_ERROR ? VERDICT_too_big_tcp
+											      : VERDICT_too_big;
 }

@@ -6,8 +6,8 @@
 /* The action on a packet. If no backend can receive a packet, the program passes it to the balancer's own
  * kernel. The kernel then sends an ICMP error to the client, so that the client need not wait for a timeout.
  * A verdict drops packets only for one of three reasons. The guard drops packets of attackers, which must not receive
- * an answer. Merged TCP segments are dropped because the client retransmits them one by one; an ICMP error would end
- * the connection. In decap, RFC 6040 section 4.2 requires the drop. */
+ * an answer. TCP segments that are merged or too large are dropped because the client retransmits them; an answer of
+ * the kernel would end the connection. In decap, RFC 6040 section 4.2 requires the drop. */
 enum verdict_action {
 	ACTION_forwarded, /* to a backend */
 	ACTION_passed,    /* to the balancer's own kernel, unchanged */
@@ -39,6 +39,8 @@ enum verdict_action {
 	X(oversize, held, ANOMALY, "too large for its route: the daemon fragments it or sends an ICMP error")          \
 	X(too_big, passed, ANOMALY,                                                                                    \
 		"too large for the route, and the daemon cannot receive it: the kernel sends an ICMP error")           \
+	X(too_big_tcp, dropped, ANOMALY,                                                                               \
+		"TCP, too large for the route, and the daemon cannot receive it: the sender repeats the segment")      \
 	X(merged_segments, dropped, ANOMALY,                                                                           \
 		"TCP segments merged by GRO, too large for a tunnel: switch GRO off (ethtool -K)")                     \
 	X(ttl_expired, passed, ANOMALY, "TTL too low for a tunnel or a router: the kernel sends an ICMP error")        \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packets that exceed the MTU of the route to their backend: the daemon or the kernel receives them unchanged. */
+/* Packets that exceed the MTU of the route to their backend: the daemon or the kernel receives them unchanged, or they
+ * are dropped. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -41,6 +42,9 @@ static const struct row rows[] = {
 	{"a jumbo frame with Don't Fragment: its start is held", IPV4_ONLY, .in = {JUMBO, .dont_fragment = true}, HELD},
 	{"a jumbo frame of IPv6: its start is held", IPV6_ONLY, .in = {JUMBO}, HELD},
 	{"a jumbo frame that needs fragmentation is passed to the kernel", IPV4_ONLY, .in = {JUMBO}, LEFT_ALONE},
+	{"... or dropped, if it is TCP", IPV4_ONLY, .service = SERVICE_TCP,
+		.in = {.protocol = 6, .destination_port = 5061, JUMBO, .more_fragments = true, .id = 5202},
+		.verdict = VERDICT_too_big_tcp, .action = XDP_DROP},
 	{"the largest possible frame is held", IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .payload_length = 2036 - 14 - 28}, HELD},
 	{"a frame with one byte more is passed to the kernel", IPV4_ONLY,

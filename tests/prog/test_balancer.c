@@ -480,8 +480,8 @@ Test(balancer, the_entry_remains_until_all_gaps_are_filled)
 	cr_expect(is_forwarded(6, 7, "192.0.2.10", 6100), "after several gaps the entry remains");
 }
 
-/* Packets pass to the kernel while the daemon does not read the ring buffer: it would read them too late. */
-static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict passed)
+/* Packets have a different verdict while the daemon does not read the ring buffer: it would read them too late. */
+static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict refused, int action)
 {
 	uint32_t key = class;
 	struct punt_reader reader;
@@ -494,8 +494,8 @@ static void expect_not_read(enum punt_class class, const struct frame_spec *spec
 	reader.since -= PUNT_NSEC;
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.punt_readers), &key, &reader, BPF_ANY), "punt_readers");
 	frame_build(&frame, spec);
-	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS, "the ring has not been read for PUNT_NSEC");
-	cr_expect_eq(balancer_verdict(skel, passed), 1);
+	cr_expect_eq(balancer_run(skel, &frame), action, "the ring has not been read for PUNT_NSEC");
+	cr_expect_eq(balancer_verdict(skel, refused), 1);
 	balancer_drain(skel);
 	frame_build(&frame, spec);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP, "the ring is read again");
@@ -505,8 +505,12 @@ Test(balancer, nothing_is_punted_while_the_daemon_does_not_read)
 {
 	balancer_fill(skel, &(struct balancer_setup){.mtu = 300});
 	expect_not_read(PUNT_CLASS_FRAGMENTS, &(struct frame_spec){.payload = "x", .fragment_offset = 1480, .id = 5320},
-		VERDICT_orphan_fragment);
-	expect_not_read(PUNT_CLASS_OVERSIZE, &(struct frame_spec){.payload = ROW_INVITE}, VERDICT_too_big);
+		VERDICT_orphan_fragment, XDP_PASS);
+	expect_not_read(PUNT_CLASS_OVERSIZE, &(struct frame_spec){.payload = ROW_INVITE}, VERDICT_too_big, XDP_PASS);
+	/* The kernel would reset the connection. */
+	expect_not_read(PUNT_CLASS_OVERSIZE,
+		&(struct frame_spec){.protocol = 6, .destination_port = 5061, .payload = ROW_INVITE},
+		VERDICT_too_big_tcp, XDP_DROP);
 }
 
 /* A fragmented datagram goes to one backend, even if its first fragment ends before the Call-ID. The daemon

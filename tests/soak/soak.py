@@ -189,7 +189,8 @@ class Soak:
             if counted > sent or (counted < sent and not troubled):
                 self.player.fault(f"service {service}: {sent} packets sent, {counted} counted")
         for verdict in ("no_call_id", "call_id_too_far", "headers_too_far", "not_sip", "malformed", "oversize",
-                        "too_big", "orphan_fragment", "lost_probe_reply", "no_headroom", "ttl_expired"):
+                        "too_big", "too_big_tcp", "orphan_fragment", "lost_probe_reply", "no_headroom",
+                        "ttl_expired"):
             more = after["verdicts"].get(verdict, 0) - before["verdicts"].get(verdict, 0)
             if more:
                 self.player.fault(f"{more} packets counted as {verdict}, and none was sent that is")
