@@ -7,10 +7,18 @@
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
-/* The accepted signatures of one second. is_replay() refuses a signature that is already here. */
+#define SIGNATURE_DIGITS ((ptrdiff_t)(2 * JOIN_SIGNATURE_SIZE))
+
+/* An accepted signature: its request must not have an effect again. */
+struct accepted {
+	char signature[SIGNATURE_DIGITS];
+	bool elsewhere; /* by a different member of the group */
+};
+
+/* The accepted signatures of one second. */
 struct second {
 	uint64_t time;
-	uint8_t (*signatures)[JOIN_SIGNATURE_SIZE];
+	struct accepted *accepted;
 	size_t count;
 };
 
@@ -50,7 +58,7 @@ void join_free(struct join *join)
 	if (!join)
 		return;
 	for (size_t i = 0; i < SECONDS; i++)
-		free(join->seconds[i].signatures);
+		free(join->seconds[i].accepted);
 	free(join->heard);
 	free(join);
 }
@@ -94,7 +102,7 @@ static bool is_signed(struct span hex, const uint8_t right[JOIN_SIGNATURE_SIZE])
 	static const char digits[] = "0123456789abcdef";
 	unsigned int difference = 0;
 
-	if (hex.end - hex.at != 2 * JOIN_SIGNATURE_SIZE)
+	if (hex.end - hex.at != SIGNATURE_DIGITS)
 		return false;
 	for (size_t i = 0; i < JOIN_SIGNATURE_SIZE; i++) {
 		difference |= hex.at[2 * i] ^ digits[right[i] >> 4];
@@ -121,27 +129,42 @@ static bool is_in_window(uint64_t time, uint64_t now)
 	return time <= now + JOIN_WINDOW && now <= time + JOIN_WINDOW;
 }
 
-/* Was this signature accepted before? If not, it is recorded. The time is within the window. */
-static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[JOIN_SIGNATURE_SIZE])
+/* Returns NULL if this signature was not accepted before, and then records it. The time is within the window. */
+static const struct accepted *accept_once(struct join *join, uint64_t time, struct span signature, bool elsewhere)
 {
 	struct second *second = &join->seconds[time % SECONDS];
+	struct accepted *added;
 
 	if (second->time != time) {
 		second->time = time;
 		second->count = 0;
 	}
 	for (size_t i = 0; i < second->count; i++)
-		if (!memcmp(second->signatures[i], signature, JOIN_SIGNATURE_SIZE))
-			return true;
-	second->signatures = reallocate(second->signatures, second->count + 1, JOIN_SIGNATURE_SIZE);
-	memcpy(second->signatures[second->count++], signature, JOIN_SIGNATURE_SIZE);
-	return false;
+		if (!memcmp(second->accepted[i].signature, signature.at, SIGNATURE_DIGITS))
+			return &second->accepted[i];
+	second->accepted = reallocate(second->accepted, second->count + 1, sizeof(*second->accepted));
+	added = &second->accepted[second->count++];
+	memcpy(added->signature, signature.at, SIGNATURE_DIGITS);
+	added->elsewhere = elsewhere;
+	return NULL;
+}
+
+/* A server may send the same request to several members. */
+static struct join_answer repetition(const struct accepted *before)
+{
+	struct join_answer answer = join_answer(200, "accepted by a different member of the group");
+
+	if (!before->elsewhere)
+		return join_answer(401, "this request was accepted before");
+	answer.repeated = true;
+	return answer;
 }
 
 /* Sets `*signed_at` to the time of the signature, or to 0 if the signature is wrong. */
 static struct join_answer authenticate(struct join *join, const struct join_request *request,
 	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now, uint64_t *signed_at)
 {
+	const struct accepted *before;
 	uint64_t time;
 
 	*signed_at = 0;
@@ -154,9 +177,8 @@ static struct join_answer authenticate(struct join *join, const struct join_requ
 	if (!is_in_window(time, now))
 		return join_answer(401, "the time is %lu s %s: are both clocks right?",
 			time > now ? time - now : now - time, time > now ? "ahead" : "old");
-	if (is_replay(join, time, signature))
-		return join_answer(401, "this request was accepted before");
-	return join_answer(200, "%s", "");
+	before = accept_once(join, time, request->signature, false);
+	return before ? repetition(before) : join_answer(200, "%s", "");
 }
 
 /* --- Heartbeats */
@@ -499,6 +521,8 @@ struct join_answer join_handle_request(struct join *join, struct farm *farm, con
 
 	if (signed_at)
 		join_command_read(request, signed_at, &command);
+	if (done.repeated)
+		return done;
 	if (done.status == 200) {
 		done = command.fault.status ? command.fault : act(join, farm, running, &command, clocks.ms);
 		done.authentic = true;
@@ -509,13 +533,18 @@ struct join_answer join_handle_request(struct join *join, struct farm *farm, con
 }
 
 struct join_answer join_handle_shared(struct join *join, struct farm *farm, const struct image *running,
-	const struct join_request *request, uint64_t signed_at, uint64_t ms)
+	const struct join_request *request, uint64_t signed_at, struct join_clocks clocks)
 {
 	struct join_command command = {0};
+	struct join_answer done;
 
 	join_command_read(request, signed_at, &command);
 	command.is_shared = true;
 	if (command.fault.status)
 		return command.fault;
-	return command.ban.action ? accept_ban(farm, &command) : act(join, farm, running, &command, ms);
+	done = command.ban.action ? accept_ban(farm, &command) : act(join, farm, running, &command, clocks.ms);
+	if (done.status == 200 && request->signature.end - request->signature.at == SIGNATURE_DIGITS &&
+		is_in_window(signed_at, clocks.seconds))
+		accept_once(join, signed_at, request->signature, true);
+	return done;
 }

@@ -42,6 +42,7 @@ struct join_ban {
 /* The status codes have the same meaning in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
+	bool repeated;                    /* nothing was done, because a different member has shared this request */
 	bool authentic;                   /* the signature and its time are valid, and the request is not a replay */
 	bool changed;                     /* the farm has changed */
 	bool shared;                      /* the other members of a group of balancers need the request, too */
@@ -69,9 +70,9 @@ struct join_answer join_handle_request(struct join *join, struct farm *farm, con
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks);
 
 /* Applies a request that a different member of the group of balancers has authenticated at `signed_at`, seconds since
- * the epoch. */
+ * the epoch. If the request has a signature, this member does not apply the same request again. */
 struct join_answer join_handle_shared(struct join *join, struct farm *farm, const struct image *running,
-	const struct join_request *request, uint64_t signed_at, uint64_t ms);
+	const struct join_request *request, uint64_t signed_at, struct join_clocks clocks);
 
 /* Marks joined backends as silent after node_timeout without a heartbeat. Returns true if a mark changed. After a
  * restart of the daemon, the time without heartbeats starts at 0 for each backend. */

@@ -51,10 +51,9 @@ SECRET=4ff8d27cf1b5a0e9
 GROUP_MORE="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [192.0.2.0/24]}]}
 join: {listen: 'ADDRESS:7946', secret: $SECRET, node_timeout: 4s, guard: true}"
 
-# server_says HOST BODY: a server sends a request to this balancer.
+# server_says HOST BODY [TIME]: a server sends a request to this balancer.
 server_says() {
-	local time signature
-	time=$(date +%s)
+	local time=${3:-$(date +%s)} signature
 	signature=$(printf '%s\n%s' "$time" "$2" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
 	lab_in px4 curl -sf --max-time 5 -o "$LAB_DIR/said" -H "X-Sipxdp-Time: $time" -H "X-Sipxdp-Signature: $signature" \
 		--data-raw "$2" "http://10.0.0.2${1#lb}:7946/"
@@ -120,7 +119,16 @@ check "its heartbeats reach all members" group_all group_backend_is px4 up
 check "it blocks a source at a third one" server_says lb3 '{"action": "block", "name": "px4", "prefix": "198.51.100.9", "for": "5m"}'
 check "all members block it" wait_for 5 group_all has_blocks "198.51.100.9 203.0.113.0/24"
 check "all log it" group_all group_logged "server px4 (.*) requested 'guard block 198.51.100.9': done"
-check "and unblocks it" server_says lb1 '{"action": "unblock", "name": "px4", "prefix": "198.51.100.9"}'
+unblock='{"action": "unblock", "name": "px4", "prefix": "198.51.100.9"}'
+now=$(date +%s)
+check "and unblocks it" server_says lb1 "$unblock" "$now"
+check "all members unblock it" wait_for 5 group_all has_blocks "203.0.113.0/24"
+check "it blocks the source again" server_says lb1 '{"action": "block", "name": "px4", "prefix": "198.51.100.9", "for": "6m"}'
+check "all members block it" wait_for 5 group_all has_blocks "198.51.100.9 203.0.113.0/24"
+check "the recorded request is replayed at a different member" server_says lb2 "$unblock" "$now"
+is "the member knows it" "$(jq -r .result "$LAB_DIR/said")" "accepted by a different member of the group"
+check "all members still block the source" group_all has_blocks "198.51.100.9 203.0.113.0/24"
+check "a new request unblocks it" server_says lb2 "$unblock" $((now + 1))
 check "all members unblock it" wait_for 5 group_all has_blocks "203.0.113.0/24"
 
 # --- reload --all

@@ -107,7 +107,8 @@ static void apply_server(struct balancer *balancer, const struct balancer_change
 		actions[change->value % 4], change->backend + 1, change->backend + 1, change->value / 4);
 
 	request = (struct join_request){.text = {text, text + length}};
-	join_handle_shared(balancer->join, balancer->farm, balancer->running, &request, 1700000000, 1);
+	join_handle_shared(balancer->join, balancer->farm, balancer->running, &request, 1700000000,
+		(struct join_clocks){.seconds = 1700000000, .ms = 1});
 }
 
 static int apply(struct balancer *balancer, const struct balancer_change *change, char error[FARM_ERROR_SIZE])

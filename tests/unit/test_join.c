@@ -164,7 +164,8 @@ static struct join_answer share(struct join_world *world, const char *text)
 {
 	const struct join_request request = {.text = span_of(text), .is_json = *text == '{'};
 
-	return join_handle_shared(world->join, world->farm, world->running, &request, NOW, world->ms);
+	return join_handle_shared(world->join, world->farm, world->running, &request, NOW,
+		(struct join_clocks){.seconds = NOW, .ms = world->ms});
 }
 
 Test(join, a_group_shares_starts_changes_and_some_heartbeats)

@@ -232,3 +232,80 @@ Test(join_request, parameters)
 
 	check_readings(rows, COUNT(rows));
 }
+
+/* --- a group */
+
+static struct join_request request_of(const char *text, const char *time)
+{
+	return (struct join_request){
+		.text = span_of(text), .time = span_of(time), .signature = span_of(*time ? RIGHT : "")};
+}
+
+static struct join_answer receive(struct join_world *world, const struct join_request *request, uint64_t now)
+{
+	return join_handle_request(world->join, world->farm, world->running, request, right,
+		(struct join_clocks){.seconds = now, .ms = 1000});
+}
+
+static void pass_on(struct join_world *world, const struct join_request *request, uint64_t now)
+{
+	join_handle_shared(world->join, world->farm, world->running, request, NOW,
+		(struct join_clocks){.seconds = now, .ms = 1000});
+}
+
+#define BEFORE "accepted by a different member of the group"
+
+/* One member receives a stop and passes it on, the server joins again, and the stop is replayed at a different member.
+ */
+Test(join_request, a_replay_at_a_different_member_has_no_effect)
+{
+	static const char joins[] = "action=start; pool=proxies; name=px4; address=10.0.0.14";
+	static const struct {
+		const char *name, *time;
+		bool joined;  /* when the stop is passed on */
+		uint64_t now; /* of the second member, when the stop is passed on */
+		unsigned int status;
+		const char *text;
+		bool stays; /* after the replay */
+	} rows[] = {
+		{"a replay", "1700000000", true, NOW, 200, BEFORE, true},
+		{"the clock of the other member was ahead then", "1700000000", true, NOW + 31, 200, "removed", false},
+		{"the other member runs a release that sends no signatures", "", true, NOW, 200, "removed", false},
+		{"the stop was refused when it was passed on", "1700000000", false, NOW, 200, "removed", false},
+	};
+	const struct join_request stop = request_of("action=stop; pool=proxies; name=px4", "1700000000");
+	const struct join_request start = request_of(joins, "");
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct join_request passed = request_of("action=stop; pool=proxies; name=px4", rows[i].time);
+		struct join_world world;
+		struct join_answer answer;
+
+		join_begin(&world, FARM);
+		if (rows[i].joined)
+			pass_on(&world, &start, NOW);
+		pass_on(&world, &passed, rows[i].now);
+		pass_on(&world, &start, NOW);
+		answer = receive(&world, &stop, NOW + 5);
+		cr_expect_eq(answer.status, rows[i].status, "%s: %u", rows[i].name, answer.status);
+		cr_expect_str_eq(answer.text, rows[i].text, "%s: %s", rows[i].name, answer.text);
+		cr_expect_eq(answer.changed, !rows[i].stays, "%s", rows[i].name);
+		cr_expect_eq(!!farm_find_backend(&world.farm->pools[0], "px4"), rows[i].stays, "%s", rows[i].name);
+		cr_expect_eq(receive(&world, &stop, NOW + 6).status, rows[i].stays ? 200 : 401, "%s", rows[i].name);
+		join_end(&world);
+	}
+}
+
+/* A member applies its own requests again when the group delivers them. */
+Test(join_request, a_replay_at_the_same_member_is_refused)
+{
+	const struct join_request start =
+		request_of("action=start; pool=proxies; name=px4; address=10.0.0.14", "1700000000");
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	cr_expect_eq(receive(&world, &start, NOW).status, 200);
+	pass_on(&world, &start, NOW);
+	cr_expect_eq(receive(&world, &start, NOW).status, 401);
+	join_end(&world);
+}

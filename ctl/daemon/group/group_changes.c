@@ -56,14 +56,16 @@ static bool must_wait(struct daemon *daemon)
 static void apply_server(struct daemon *daemon, const json_t *event, const struct group_task *task, bool own)
 {
 	struct join_request request = {0};
-	const char *text;
-	size_t length;
+	const char *text, *signature = NULL; /* a release without signatures may have sent it */
+	size_t length, digits = 0;
 	json_int_t time;
 	int is_json;
 
-	if (!json_unpack(
-		    (json_t *)event, "{s:s%, s:b, s:I}", "server", &text, &length, "json", &is_json, "time", &time)) {
+	if (!json_unpack((json_t *)event, "{s:s%, s:b, s:I, s?s%}", "server", &text, &length, "json", &is_json, "time",
+		    &time, "signature", &signature, &digits)) {
 		request.text = (struct span){text, text + length};
+		if (signature)
+			request.signature = (struct span){signature, signature + digits};
 		request.is_json = is_json;
 		join_listener_apply(daemon->join_listener, &request, time, own ? NULL : task->node);
 	}
@@ -173,12 +175,16 @@ static void send_answer(struct job *job)
 		group_requests_applied(job->changes->requests, job->task->number, job->reply);
 }
 
-static void share(struct group_changes *changes, const char *text, size_t length, bool is_json, uint64_t time)
+static void share(struct group_changes *changes, const struct join_request *request, uint64_t time)
 {
-	json_t *event =
-		json_pack("{s:s%, s:b, s:I}", "server", text, length, "json", is_json, "time", (json_int_t)time);
-	char *bytes = event ? json_dumps(event, JSON_COMPACT) : NULL; /* NULL: the text is not UTF-8 */
+	struct span text = request->text, signature = request->signature;
+	json_t *event = json_pack("{s:s%, s:b, s:I}", "server", text.at, (size_t)(text.end - text.at), "json",
+		request->is_json, "time", (json_int_t)time);
+	char *bytes;
 
+	if (event && signature.at)
+		json_object_set_new(event, "signature", json_stringn(signature.at, signature.end - signature.at));
+	bytes = event ? json_dumps(event, JSON_COMPACT) : NULL; /* NULL: the text is not UTF-8 */
 	if (bytes)
 		group_send_event(current_group(changes), bytes, strlen(bytes));
 	free(bytes);
@@ -204,7 +210,7 @@ static void share_all(struct group_changes *changes)
 				"\"weight\": %u}",
 				backend->record.pool, backend->record.name,
 				address_format(&backend->record.address, address), backend->record.weight);
-			share(changes, text, length, true, 0);
+			share(changes, &(struct join_request){.text = {text, text + length}, .is_json = true}, 0);
 		}
 }
 
@@ -324,8 +330,7 @@ static bool agrees(const struct group_changes *changes)
 void group_changes_share(struct group_changes *changes, const struct join_request *request)
 {
 	if (agrees(changes))
-		share(changes, request->text.at, request->text.end - request->text.at, request->is_json,
-			strtoull(request->time.at, NULL, 10));
+		share(changes, request, strtoull(request->time.at, NULL, 10));
 }
 
 void group_changes_share_heartbeat(
@@ -336,7 +341,7 @@ void group_changes_share_heartbeat(
 		text, sizeof(text), "action=heartbeat; pool=%s; name=%s", backend->record.pool, backend->record.name);
 
 	if (agrees(changes))
-		share(changes, text, length, false, signed_at);
+		share(changes, &(struct join_request){.text = {text, text + length}}, signed_at);
 }
 
 /* --- start and end */

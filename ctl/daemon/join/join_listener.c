@@ -126,8 +126,9 @@ void join_listener_apply(
 	struct join_listener *listener, const struct join_request *request, uint64_t signed_at, const char *node)
 {
 	struct daemon *daemon = listener->daemon;
-	struct join_answer answer = join_handle_shared(
-		listener->join, daemon->farm, daemon->running, request, signed_at, listening_clock_now());
+	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_clock_now()};
+	struct join_answer answer =
+		join_handle_shared(listener->join, daemon->farm, daemon->running, request, signed_at, clocks);
 
 	if (answer.ban.action && node)
 		guard_handle_shared_ban(daemon, &answer.ban, node);
