@@ -165,7 +165,7 @@ static void add_list(const struct guard_why *why, json_t *steps)
 	char prefix[PREFIX_TEXT_SIZE];
 
 	if (list == GUARD_LIST_NONE && !why->knows_lists && !has_element(why))
-		steps_add(steps, "list", "unknown: the daemon is reading the lists");
+		steps_add(steps, "list", "unknown: the daemon has not read the lists yet, or their files have a fault");
 	else if (list == GUARD_LIST_NONE)
 		steps_add(steps, "list", "none");
 	else if (!why->block && why->knows_lists)

@@ -15,7 +15,7 @@ struct guard_why {
 	uint64_t now;                /* ns of CLOCK_MONOTONIC */
 	const struct block *block;   /* the entry of `guard_blocks` that applies; NULL: none */
 	uint64_t block_rest;         /* ms until the entry expires; 0: it never expires */
-	bool knows_lists;            /* the next two members are valid; else the daemon is reading the lists */
+	bool knows_lists;            /* the next two members are valid; else the daemon has not read the lists */
 	uint32_t list;               /* id; GUARD_LIST_NONE: the source is on no list of the file */
 	struct prefix_key prefix;    /* of the list */
 };

@@ -411,21 +411,31 @@ static int switch_to(struct daemon *daemon, struct maps *maps)
 	return 0;
 }
 
-/* Switches to the next maps if there are any. The kernel finds tracked calls by slot and backend id. If the new maps
- * have the same slots and ids, migrations continue there. Otherwise the switch waits until all migrations have
- * ended. */
+/* The event for which a switch to new maps must wait; NULL: none. The kernel finds tracked calls by slot and backend
+ * id. If the new maps have the same slots and ids, migrations continue there. */
+static const char *find_delay(struct daemon *daemon, const struct maps *maps)
+{
+	/* Complete pending changes first, because they may start a migration. */
+	if (daemon_reconcile(daemon) ||
+		(image_is_migrating(daemon->running) && !image_slots_fit(daemon->running, maps_contract(maps))))
+		return "for the end of all migrations ('sipxdp-ctl pool finish POOL' ends them)";
+	if (!guard_lists_can_move(daemon))
+		return "until the lists of the guard are read ('sipxdp-ctl status' shows a fault)";
+	return NULL;
+}
+
+/* Switches to the next maps if there are any. */
 static void check_next_maps(struct daemon *daemon)
 {
 	struct maps *maps;
+	const char *delay;
 
 	if (open_next(daemon, &maps))
 		return;
-	/* Complete pending changes first, because they may start a migration. */
-	if (daemon_reconcile(daemon) ||
-		(image_is_migrating(daemon->running) && !image_slots_fit(daemon->running, maps_contract(maps)))) {
+	delay = find_delay(daemon, maps);
+	if (delay) {
 		if (daemon->delayed_maps != maps_id(maps))
-			log_info("new maps wait for the end of all migrations ('sipxdp-ctl pool finish POOL' ends "
-				 "them)");
+			log_info("new maps wait %s", delay);
 		daemon->delayed_maps = maps_id(maps);
 		maps_close(maps);
 		return;

@@ -128,6 +128,14 @@ lab_stop sipxdpd > /dev/null
 lab_daemon
 check "a daemon that cannot read a file keeps the lists of the previous daemon" wait_for 10 warns
 check "... a listed source is dropped" drops $DENIED
+like "... guard why shows its list" "$(lab_ctl guard why $DENIED)" "list: *feed"
+like "... an unknown source may be on a list" "$(lab_ctl guard why 5.5.5.5)" "list: *unknown: the daemon has not read"
+config 8192
+like "... an upgrade to new maps cannot keep these lists, and changes nothing" \
+	"$(lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG" --timeout 3 2>&1)" "nothing was changed"
+check "... the log has the reason" grep -q "new maps wait until the lists of the guard are read" "$LAB_DIR/sipxdpd.log"
+check "... the source is still dropped" drops $DENIED
+config
 feed "$OTHER"
 check "a file without faults replaces the lists" lab_ctl guard reload
 check "... the warning ends" is_calm

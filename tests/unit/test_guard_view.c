@@ -233,7 +233,8 @@ Test(guard_why, a_source_without_an_element)
 	struct image *names = guarded_image();
 	struct guard_why why = {.image = names, .guard = 1, .address = source(9), .now = SECOND_NSEC};
 
-	expect_steps(&why, "unknown: the daemon is reading the lists", "", LIMITED, NO_ENTRY, "");
+	expect_steps(&why, "unknown: the daemon has not read the lists yet, or their files have a fault", "", LIMITED,
+		NO_ENTRY, "");
 	why.knows_lists = true;
 	expect_steps(&why, "none", "", LIMITED, NO_ENTRY, "");
 	why.element.owner = ~0ULL;

@@ -330,6 +330,16 @@ bool guard_lists_are_ready(const struct daemon *daemon)
 	return !daemon->guard_lists->must_read && !daemon->guard_lists->must_load;
 }
 
+bool guard_lists_are_known(const struct daemon *daemon)
+{
+	return guard_lists_are_ready(daemon) && daemon->guard_lists->ids;
+}
+
+bool guard_lists_can_move(const struct daemon *daemon)
+{
+	return daemon->guard_lists->ids || daemon->guard_lists->must_load;
+}
+
 const struct guard_files *guard_lists_files(const struct daemon *daemon)
 {
 	return daemon->guard_lists->files;

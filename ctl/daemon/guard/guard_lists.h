@@ -40,6 +40,13 @@ const char *guard_lists_fault(const struct daemon *daemon);
 /* May the maps be marked as filled? */
 bool guard_lists_are_ready(const struct daemon *daemon);
 
+/* Does guard_lists_find() use the lists in the kernel? False while the kernel has the lists of the previous daemon. */
+bool guard_lists_are_known(const struct daemon *daemon);
+
+/* Can this daemon load the lists in the kernel into other maps? False before it has read its files, and if the lists of
+ * the previous daemon stay in use because a file has a fault. */
+bool guard_lists_can_move(const struct daemon *daemon);
+
 /* The name of a list with the action trust whose prefixes are not known: it is not read yet, or its file has a fault.
  * NULL: none. The kernel may still trust the prefixes of the previous daemon. */
 const char *guard_lists_unknown_trust(const struct daemon *daemon);

@@ -32,7 +32,7 @@ static void add_lists(const struct daemon *daemon, struct guard_why *why)
 	why->block = blocks_match(
 		guard_blocks_entries(daemon), &why->address, daemon->running->guard_names[why->guard].name);
 	why->block_rest = why->block ? guard_blocks_rest(why->block) : 0;
-	why->knows_lists = guard_lists_are_ready(daemon);
+	why->knows_lists = guard_lists_are_known(daemon);
 	if (!guard_lists_find(daemon, &why->address, &why->prefix, &why->list))
 		why->list = GUARD_LIST_NONE;
 }
