@@ -179,7 +179,7 @@ bool guard_activity_report(
 	if (dropped)
 		snprintf(did, sizeof(did), "dropped %" PRIu64 " packets", dropped);
 	if (refused)
-		snprintf(answered, sizeof(answered), ", %" PRIu64 " of them answered with 503", refused);
+		snprintf(answered, sizeof(answered), ", %" PRIu64 " of them passed to the daemon for a 503", refused);
 	if (observed)
 		snprintf(would, sizeof(would), "%swould drop %" PRIu64 " packets (mode observe)",
 			dropped ? " and " : "", observed);

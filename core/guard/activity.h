@@ -50,7 +50,7 @@ bool guard_activity_is_long(const struct guard_activity *activity);
 
 /* Returns true if the rule has counted packets since the last report, and that report was at least
  * GUARD_ACTIVITY_REPORT ago. Then writes the report for the log, without the name of the guard: "rule invite dropped
- * 120 packets, 20 of them answered with 503; the last source is 203.0.113.9". */
+ * 120 packets, 20 of them passed to the daemon for a 503; the last source is 203.0.113.9". */
 bool guard_activity_report(
 	struct guard_activity *activity, uint32_t rule, uint64_t now, char out[GUARD_ACTIVITY_TEXT_SIZE]);
 

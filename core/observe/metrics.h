@@ -37,8 +37,8 @@ enum metric_type {
 	X(counted_calls_limit, GAUGE, "", "Entries for which the map of counted calls has room")                       \
 	X(tracked_calls_limit, GAUGE, "", "Calls that the balancer can track during migrations")                       \
 	X(guard_packets, COUNTER, "guard, rule, result",                                                               \
-		"Packets to which a rule of the guard applied; result: dropped, refused (dropped, and answered with "  \
-		"503) or observed (forwarded, in mode observe)")                                                       \
+		"Packets to which a rule of the guard applied; result: dropped, refused (dropped, and passed to the "  \
+		"daemon for a 503) or observed (forwarded, in mode observe)")                                          \
 	X(guard_bytes, COUNTER, "guard, rule", "Bytes of these packets' frames")                                       \
 	X(guard_exempt_packets, COUNTER, "guard, reason",                                                              \
 		"Packets that are exempt from limits; reason: trusted, dialog or emergency")                           \

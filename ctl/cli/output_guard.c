@@ -9,7 +9,7 @@ static const struct column rule_columns[] = {
 	{"GUARD", "guard", CELL_TEXT},
 	{"RULE", "rule", CELL_TEXT},
 	{"DROPPED", "dropped", CELL_NUMBER},
-	{"WITH 503", "refused", CELL_NUMBER},
+	{"FOR 503", "refused", CELL_NUMBER},
 	{"WOULD DROP", "observed", CELL_NUMBER},
 	{"BYTES", "bytes", CELL_NUMBER},
 	{"LAST", "last", CELL_AGE},

@@ -169,9 +169,9 @@ Test(guard_activity, texts)
 	observe(&world, 0, 4, 1);
 	sample(&world);
 	guard_activity_report(&world.activity, GUARD_RULE_SERVICE_SURGE, world.now, text);
-	cr_expect_str_eq(text,
-		"rule service_surge dropped 3 packets, 2 of them answered with 503 and would drop 4 packets "
-		"(mode observe); the last source is 203.0.113.1");
+	cr_expect_str_eq(text, "rule service_surge dropped 3 packets, 2 of them passed to the daemon for a 503 and "
+			       "would drop 4 packets "
+			       "(mode observe); the last source is 203.0.113.1");
 	for (int i = 0; i < 130; i++) {
 		observe(&world, 0, 10, 1);
 		sample(&world);
