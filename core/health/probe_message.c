@@ -216,16 +216,24 @@ unsigned int probe_message_check(
 	return code;
 }
 
+/* "95", or "95 %". Some servers count each processor as 100 %. */
+static int load_of(struct span value)
+{
+	long load;
+
+	if (value.at < value.end && value.end[-1] == '%')
+		value = span_trim((struct span){value.at, value.end - 1});
+	load = span_number(value);
+	return load <= 100 ? load : 100;
+}
+
 int probe_message_load(const char *header, const char *response, size_t length)
 {
 	struct span rest = {response, response + length}, line;
-	long load;
 
 	while (span_take_line(&rest, &line) && line.at < line.end)
-		if (span_take_name(&line, header, NULL)) {
-			load = span_number(line);
-			return load <= 100 ? load : -1;
-		}
+		if (span_take_name(&line, header, NULL))
+			return load_of(line);
 	return -1;
 }
 

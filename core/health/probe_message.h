@@ -33,7 +33,7 @@ int probe_message_write(const struct probe_message *message, char buffer[PROBE_M
 unsigned int probe_message_check(
 	const struct probe_message *message, const char *response, size_t length, char status[PROBE_STATUS_SIZE]);
 
-/* The load that the response reports in this header, 0 to 100; -1: none, or not such a number. */
+/* The load that the response reports in this header, 0 to 100; a larger number is 100. -1: none, or not a number. */
 int probe_message_load(const char *header, const char *response, size_t length);
 
 /* Finds the first message of a stream (18.3): *start and *end become its limits. Skips leading CRLFs, which are
