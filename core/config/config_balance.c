@@ -116,8 +116,34 @@ static void check_service(const struct config_service *service, const struct con
 		cause);
 }
 
+/* The balancer would never count so many calls. */
+static void check_max_calls(const struct config *config, const struct config_pool *pool, struct faults *faults)
+{
+	uint32_t most = pool->max_calls, counted = config->limits.counted_calls;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (pool->backends[i].max_calls > most)
+			most = pool->backends[i].max_calls;
+	if (most > counted)
+		faults_add(faults, pool->position,
+			"pool %s: 'max_calls' %u is more than the %u calls that `limits: counted_calls` has room for",
+			pool->name, most, counted);
+}
+
+static void check_load(const struct config *config, const struct config_pool *pool, struct faults *faults)
+{
+	if (pool->load_limit && !pool->probe.load_header && !config->join.listen.port)
+		faults_add(faults, pool->position,
+			"pool %s: 'load_limit' needs loads: from heartbeats ('join'), or 'load_header' of the probe",
+			pool->name);
+}
+
 void config_check_balance(const struct config *config, struct faults *faults)
 {
+	for (size_t i = 0; i < config->pool_count; i++) {
+		check_max_calls(config, &config->pools[i], faults);
+		check_load(config, &config->pools[i], faults);
+	}
 	for (size_t i = 0; i < config->service_count; i++) {
 		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
 

@@ -369,8 +369,8 @@ const struct key config_probe_keys[] = {
 		.read = read_ok_codes,
 		.write = write_ok_codes,
 		.flags = KEY_LIST,
-		.min = 100,
-		.expected = "a SIP status code, or a class of them, such as 200 or 4xx",
+		.min = 200, /* the probe waits for a final response */
+		.expected = "a final SIP status code, or a class of them, such as 200 or 4xx",
 		.condition = &only_sip,
 		.help = "Status codes that count as success. A server that refuses the request also works; most 5xx "
 			"codes report a fault of the server."},

@@ -48,7 +48,10 @@ Test(config_keys, balance_and_limits_of_calls)
 			"weight: 1, max_calls: 7}\n"},
 		{"a limit of calls with the hash", POOL("max_calls: 400, backends: []") SERVICE("port: 5060"),
 			"max_calls: 400\n"},
-		{"a limit of the load", POOL("load_limit: 90, backends: []") SERVICE("port: 5060"), "load_limit: 90\n"},
+		{"a limit of the load",
+			POOL("load_limit: 90, probe: {type: options, load_header: X-Load}, backends: []")
+				SERVICE("port: 5060"),
+			"load_limit: 90\n"},
 		{"rates with the hash",
 			POOL("max_rate: 50, backends: [{name: b, address: 10.0.0.1, max_rate: 7}]")
 				SERVICE("port: 5060"),
@@ -70,8 +73,17 @@ Test(config_keys, balance_and_limits_of_calls)
 			{"3:29: 'max_rate' of pool p must be a whole number from 1 to 1000000, not '1000001'"}},
 		{"a load above 100", POOL("load_limit: 101, backends: []"),
 			{"3:31: 'load_limit' of pool p must be a whole number from 1 to 100, not '101'"}},
+		{"a load limit without loads", POOL("load_limit: 90, backends: []") SERVICE("port: 5060"),
+			{"3:9: pool p: 'load_limit' needs loads: from heartbeats ('join'), or 'load_header' of the "
+			 "probe"}},
+		{"more calls than can be counted",
+			POOL("backends: [{name: b, address: 10.0.0.1, max_calls: 1000000}]")
+				SERVICE("port: 5060") "limits: {counted_calls: 1024}\n",
+			{"3:9: pool p: 'max_calls' 1000000 is more than the 1024 calls that `limits: counted_calls` "
+			 "has room for"}},
 		{"a load limit of a TCP service",
-			POOL("load_limit: 90, backends: []") SERVICE("port: 5060, protocol: tcp"),
+			POOL("load_limit: 90, probe: {type: options, port: 5060, load_header: X-Load}, backends: []")
+				SERVICE("port: 5060, protocol: tcp"),
 			{"4:12: service s: pool p has load_limit, which needs protocol udp and affinity call-id"}},
 		{"TCP", POOL("balance: least-calls, backends: []") SERVICE("port: 5060, protocol: tcp"),
 			{"4:12: service s: pool p has balance least-calls, which needs protocol udp and affinity "

@@ -38,8 +38,8 @@ Test(config_probe, valid_values)
 			"load_header: X-Load\n"},
 		{"keys of tls", EMPTY("probe: {type: tls, ca: /a b, sni: A.b, verify: false}"),
 			"ca: '/a b'\n      sni: A.b\n      verify: false\n"},
-		{"codes", EMPTY("probe: {type: options, ok_codes: [100, 1xx, 486, 699, 486]}"),
-			"ok_codes: [1xx, 486, 699]\n"},
+		{"codes", EMPTY("probe: {type: options, ok_codes: [200, 2xx, 486, 699, 486]}"),
+			"ok_codes: [2xx, 486, 699]\n"},
 		{"the default codes", EMPTY("probe: {type: options, ok_codes: [2xx, 3xx, 4xx, 501, 6xx]}"),
 			"transport: udp\n    backends"},
 		{"an explicit port, if the services have none",
@@ -114,11 +114,11 @@ Test(config_probe, invalid_values)
 		{"an unreadable interval causes no further faults", PROBE("tcp, timeout: 1h, interval: 5"),
 			{"3:75: 'interval'"}},
 		{"codes",
-			PROBE("options, ok_codes: [99,\n 700,\n 2x,\n 2xxx,\n xxx,\n 20,\n 2000,\n 0xx,\n 4XX,\n "
+			PROBE("options, ok_codes: [1xx,\n 700,\n 2x,\n 2xxx,\n xxx,\n 20,\n 2000,\n 0xx,\n 4XX,\n "
 			      "[200]]"),
-			{"3:67: 'ok_codes' of the probe of pool p must be a SIP status code, or a class of them, "
+			{"3:67: 'ok_codes' of the probe of pool p must be a final SIP status code, or a class of them, "
 			 "such as "
-			 "200 or 4xx, not '99'",
+			 "200 or 4xx, not '1xx'",
 				"4:2: not '700'", "5:2: not '2x'", "6:2: not '2xxx'", "7:2: not 'xxx'", "8:2: not '20'",
 				"9:2: not '2000'", "10:2: not '0xx'", "11:2: not '4XX'",
 				"12:2: expected a single value"}},

@@ -205,7 +205,7 @@ static void random_probe(uint64_t *state, struct config_probe *probe)
 	probe->rise = 1 + random_below(state, 100);
 	if (sip && random_below(state, 2)) {
 		memset(probe->ok_codes, 0, sizeof(probe->ok_codes));
-		for (i = 100 * (1 + random_below(state, 6)); i < STATUS_CODE_END; i += 1 + random_below(state, 2))
+		for (i = 100 * (2 + random_below(state, 5)); i < STATUS_CODE_END; i += 1 + random_below(state, 2))
 			probe->ok_codes[i / 8] |= 1 << i % 8;
 	}
 	if (sip && random_below(state, 2)) {
@@ -266,11 +266,11 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 	pool->balance = random_below(state, 4);
 	if (pool->balance == BALANCE_BOUNDED)
 		pool->bound = 105 + random_below(state, 896);
-	pool->max_calls = random_below(state, 2) * (1 + random_below(state, MAX_COUNTED_CALLS));
+	pool->max_calls = random_below(state, 2) * (1 + random_below(state, MIN_COUNTED_CALLS));
 	pool->max_rate = random_below(state, 2) * (1 + random_below(state, 1000000));
-	pool->load_limit = random_below(state, 2) * random_below(state, 101);
 	pool->refuse_overload = random_below(state, 2);
 	random_probe(state, &pool->probe);
+	pool->load_limit = pool->probe.load_header ? random_below(state, 101) : 0;
 	pool->record_time = random_time(state, 0, 3600000);
 	pool->drain_timeout = random_time(state, 1000, 7 * 86400000);
 	pool->slow_start = random_time(state, 0, 3600000);
