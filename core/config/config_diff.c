@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See config_diff.h. */
 
+#include <netinet/in.h>
 #include <string.h>
 #include "config_private.h"
 #include "config_diff.h"
 #include "core/base/memory.h"
 
 struct comparison {
+	const struct config *old, *new;
 	struct key_text before, after;
 	struct messages *lines;
 	struct messages *disruptions;
@@ -161,6 +163,44 @@ static void compare_pools(struct comparison *of, const struct config_pool *befor
 	free(known.sorted);
 }
 
+static bool uses_pool(const struct config *config, const struct config_service *service, const char *name)
+{
+	size_t pools[METHOD_COUNT], count = config_service_pools(service, pools);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(config->pools[pools[i]].name, name))
+			return true;
+	return false;
+}
+
+/* Does a backend have names or ports in a service, and stay in the pool? */
+static bool has_names(const struct config_pool *old, const struct config_pool *pool)
+{
+	for (size_t i = 0; pool && i < old->backend_count; i++)
+		if ((old->backends[i].hint_count || old->backends[i].ports.first) &&
+			config_find_backend(pool, old->backends[i].name))
+			return true;
+	return false;
+}
+
+/* The names and ports of the backends of a pool apply to a service only while it uses the pool. */
+static void find_lost_pools(struct comparison *of, const char *object, const struct config_service *before,
+	const struct config_service *after)
+{
+	size_t pools[METHOD_COUNT], count = config_service_pools(before, pools);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct config_pool *old = &of->old->pools[pools[i]];
+
+		if (!uses_pool(of->new, after, old->name) && has_names(old, config_find_pool(of->new, old->name)))
+			messages_add(of->disruptions,
+				"%spool %s is no longer used: established calls that use the `hints:` or `ports:` of "
+				"its "
+				"backends go to other backends",
+				object, old->name);
+	}
+}
+
 static void compare_services(
 	struct comparison *of, const struct config_service *before, const struct config_service *after)
 {
@@ -168,6 +208,8 @@ static void compare_services(
 
 	snprintf(object, sizeof(object), "service %s: ", after->name);
 	compare_keys(of, (struct label){object, ""}, config_service_keys, before, after);
+	if (before->protocol == IPPROTO_UDP)
+		find_lost_pools(of, object, before, after);
 }
 
 /* --- whole files */
@@ -197,7 +239,7 @@ void config_diff(
 {
 	struct index services = index_new(before->services, before->service_count, sizeof(*before->services));
 	struct index pools = index_new(before->pools, before->pool_count, sizeof(*before->pools));
-	struct comparison of = {.lines = lines, .disruptions = disruptions};
+	struct comparison of = {.old = before, .new = after, .lines = lines, .disruptions = disruptions};
 	const void *known;
 
 	key_text_open(&of.before, before);

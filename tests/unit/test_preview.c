@@ -504,3 +504,31 @@ Test(preview, ports_that_move_calls_are_disruptions)
 		effects_free(&effects);
 	}
 }
+
+/* A service that no longer uses a pool for REGISTER also loses the names and ports of the pool's backends. */
+Test(preview, names_of_a_pool_that_a_service_no_longer_uses_are_disruptions)
+{
+	static const struct {
+		const char *keys;
+		size_t disruptions;
+	} rows[] = {{"hints: [px2.example.net]", 1}, {"ports: 30000-30999", 1}, {"weight: 2", 0}};
+	static const char file[] =
+		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies%s}]\n"
+		     "pools: [{name: proxies, " AT_ONCE
+		     ", backends: [" PX(1) "]},\n"
+					   "{name: b, backends: [{name: px2, address: 10.0.0.12, %s}]}]\n";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char before[1024], after[1024];
+		struct effects effects = {0};
+
+		snprintf(before, sizeof(before), file, ", methods: {REGISTER: b}", rows[i].keys);
+		snprintf(after, sizeof(after), file, "", rows[i].keys);
+		world_end(&world);
+		world_setup(&world);
+		world_start(&world, before);
+		preview_file(after, &effects);
+		cr_expect_eq(effects.disruptions.count, rows[i].disruptions, "%s", rows[i].keys);
+		effects_free(&effects);
+	}
+}
