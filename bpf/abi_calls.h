@@ -168,7 +168,7 @@ struct backend_load {
 	__u32 sampled;     /* entries of counted_calls that are live and not placed */
 	__u32 placed;      /* entries that are live and placed */
 	__u32 full;        /* 1: the backend accepts no new calls */
-	__u32 pad;
+	__u32 max_calls;   /* of `placed`, for new calls; 0: no limit */
 };
 
 /* balances: array by pool id. Only the daemon writes it. The program reads it if pool.balanced is set. */

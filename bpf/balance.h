@@ -56,6 +56,8 @@ __noinline int balance_accepts(__u32 id)
 
 	if (!load || load->full || !backend_is_alive(id))
 		return false;
+	if (load->max_calls && load->placed >= load->max_calls)
+		return false;
 	if (!load->rate.interval)
 		return true;
 	if (dry_run)

@@ -122,17 +122,20 @@ static void sift_down(struct hand *heap, size_t count, size_t at)
 	}
 }
 
-/* Fills `entries` elements of a sequence; 0 where no member has room. */
-static void deal(struct hand *hands, size_t count, __u16 *sequence, size_t entries)
+/* Fills at most `entries` elements of a sequence, until no member has room. Returns their number. */
+static size_t deal(struct hand *hands, size_t count, __u16 *sequence, size_t entries)
 {
+	size_t dealt = 0;
+
 	for (size_t i = count / 2; i-- > 0;)
 		sift_down(hands, count, i);
-	for (size_t i = 0; count && i < entries; i++) {
-		sequence[i] = hands->id;
+	while (count && dealt < entries) {
+		sequence[dealt++] = hands->id;
 		if (++hands->calls >= hands->limit)
 			*hands = hands[--count];
 		sift_down(hands, count, 0);
 	}
+	return dealt;
 }
 
 /* The weight of a backend among those that receive the calls of full backends. */
@@ -147,7 +150,7 @@ static uint64_t room(
 	return bound > member->calls ? bound - member->calls : 1;
 }
 
-/* With `least-calls`, the first half of a sequence deals no calls beyond max_calls. */
+/* With `least-calls`, the first half of a sequence at first deals no calls beyond max_calls. */
 static uint64_t limit_of(const struct balance_member *member, bool by_calls)
 {
 	return by_calls && member->max_calls ? member->max_calls : NO_LIMIT;
@@ -170,19 +173,22 @@ static size_t collect(const struct balance_member *members, size_t count, const 
 }
 
 /* The first half levels the numbers of calls, if the pool has `least-calls`, and omits members over their max_rate,
- * unless all are. The second half has shares by weight: the program repeats it when no new sequence arrives. */
+ * unless all are. The second half has shares by weight: the program repeats it when no new sequence arrives. The rest
+ * of the first half is like the second half: calls may have ended by then, and the program enforces max_calls. */
 static void make_sequence(const struct balance_member *members, size_t count, const struct balance_rules *rules,
 	struct new_calls *new_calls)
 {
 	const bool by_calls = rules->balance == BALANCE_LEAST_CALLS;
 	struct hand *hands = allocate(count, sizeof(*hands));
-	size_t found = collect(members, count, rules, by_calls, true, hands);
+	__u16 *first = new_calls->backend, *second = first + NEW_CALLS / 2;
+	size_t found = collect(members, count, rules, by_calls, true, hands), dealt;
 
 	if (!found)
 		found = collect(members, count, rules, by_calls, false, hands);
-	deal(hands, found, new_calls->backend, NEW_CALLS / 2);
+	dealt = deal(hands, found, first, NEW_CALLS / 2);
 	found = collect(members, count, rules, false, false, hands);
-	deal(hands, found, new_calls->backend + NEW_CALLS / 2, NEW_CALLS / 2);
+	deal(hands, found, second, NEW_CALLS / 2);
+	memcpy(first + dealt, second + dealt, (NEW_CALLS / 2 - dealt) * sizeof(*first));
 	free(hands);
 }
 

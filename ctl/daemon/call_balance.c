@@ -158,16 +158,18 @@ static int write_balance(const struct maps *maps, uint32_t id, struct pool_balan
 	return 0;
 }
 
-/* Sets the rates of all backends: those that are no members may still receive new calls by the table. */
-static void update_rates(struct call_balance *balance, const struct daemon *daemon, const struct farm_pool *pool)
+/* Sets the limits of all backends: those that are no members may still receive new calls by the table. */
+static void update_limits(struct call_balance *balance, const struct daemon *daemon, const struct farm_pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
+		const struct config_backend *config;
 
 		if (!is_in_maps(daemon->running, backend))
 			continue;
-		maps_set_max_rate(daemon->maps, backend->id,
-			config_backend_max_rate(pool->config, farm_backend_config(pool, backend)));
+		config = farm_backend_config(pool, backend);
+		maps_set_limits(daemon->maps, backend->id, config_backend_max_calls(pool->config, config),
+			config_backend_max_rate(pool->config, config));
 		if (maps_is_over_rate(daemon->maps, backend->id))
 			balance->over_time[backend->id] = clock_seconds();
 	}
@@ -229,7 +231,7 @@ static int update_hash(struct call_balance *balance, const struct daemon *daemon
 	if (state->written.flags) {
 		error = maps_put_balance(daemon->maps, pool->id, &none);
 		write_full(balance, daemon, pool, NULL, 0);
-		update_rates(balance, daemon, pool);
+		update_limits(balance, daemon, pool);
 	}
 	if (!error)
 		state->written = none;
@@ -282,7 +284,7 @@ static int update_pool(struct call_balance *balance, const struct daemon *daemon
 	if (is_in_preparation(daemon, pool, state))
 		return prepare(daemon->maps, pool, state);
 	count_calls(daemon->maps, pool->id, state);
-	update_rates(balance, daemon, pool);
+	update_limits(balance, daemon, pool);
 	return update_balanced(balance, daemon, pool, state);
 }
 

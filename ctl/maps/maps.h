@@ -141,8 +141,9 @@ void maps_settle_counted_call(
 /* Whether the backend accepts new calls. */
 void maps_set_full(const struct maps *maps, uint32_t backend, bool full);
 
-/* How many new calls per second the backend accepts; 0: no limit. The burst is a quarter of a second. */
-void maps_set_max_rate(const struct maps *maps, uint32_t backend, uint32_t rate);
+/* How many live calls the backend accepts, and how many new calls per second; 0: no limit. The burst is a quarter of a
+ * second. */
+void maps_set_limits(const struct maps *maps, uint32_t backend, uint32_t calls, uint32_t rate);
 
 /* Has the backend just received as many new calls as this rate permits? */
 bool maps_is_over_rate(const struct maps *maps, uint32_t backend);

@@ -187,7 +187,7 @@ int maps_forget_counted(const struct maps *maps, const bool *reassigned)
 		any |= reassigned[id];
 		if (reassigned[id]) {
 			maps_set_full(maps, id, false);
-			maps_set_max_rate(maps, id, 0);
+			maps_set_limits(maps, id, 0, 0);
 		}
 	}
 	error = forget_new_calls(maps, reassigned);
@@ -208,10 +208,11 @@ void maps_set_full(const struct maps *maps, uint32_t backend, bool full)
 #define SECOND UINT64_C(1000000000) /* ns */
 #define RATE_WINDOW (SECOND / 4)
 
-void maps_set_max_rate(const struct maps *maps, uint32_t backend, uint32_t rate)
+void maps_set_limits(const struct maps *maps, uint32_t backend, uint32_t calls, uint32_t rate)
 {
 	struct surge *surge = &maps->loads[backend].rate;
 
+	__atomic_store_n(&maps->loads[backend].max_calls, calls, __ATOMIC_RELAXED);
 	__atomic_store_n(&surge->window, RATE_WINDOW, __ATOMIC_RELAXED);
 	__atomic_store_n(&surge->interval, rate ? SECOND / rate : 0, __ATOMIC_RELAXED);
 }

@@ -514,7 +514,7 @@ Test(balance, an_entry_without_a_backend_ends_the_search)
 	for (int i = 0; i < NEW_CALLS; i++)
 		list.backend[i] = i < NEW_CALLS / 2 ? 0 : 2;
 	put(skel->maps.new_calls, 1, &list);
-	cr_expect_eq(deliver(next_call(false), &invite), OWNER, "all backends have their max_calls");
+	cr_expect_eq(deliver(next_call(false), &invite), OWNER);
 	cr_expect_eq(counters().overload, 1);
 }
 
@@ -531,6 +531,23 @@ Test(balance, backends_share_new_calls_within_their_rates)
 	cr_expect_eq(load_of(3).placed, 2);
 	cr_expect_eq(load_of(4).placed, 26);
 	cr_expect_eq(counters().overload, 0);
+}
+
+Test(balance, max_calls_limits_new_calls)
+{
+	const struct backend_load load = {.max_calls = 1};
+	char first[32];
+
+	set_balance(BALANCE_BY_TURN, "2");
+	put(skel->maps.backend_loads, 2, &load);
+	strcpy(first, next_call(false));
+	cr_expect_eq(deliver(first, &invite), 2);
+	cr_expect_eq(deliver(next_call(false), &invite), OWNER, "2 has its call");
+	cr_expect_eq(counters().overload, 1);
+	cr_expect_eq(deliver(first, &again), 2, "not a new call");
+	cr_expect_eq(deliver(first, &ack), 2);
+	cr_expect_eq(deliver(first, &bye), 2);
+	cr_expect_eq(deliver(next_call(false), &invite), 2);
 }
 
 Test(balance, max_rate_limits_new_calls)

@@ -62,6 +62,20 @@ static void decide(struct world *world)
 		world->turn = 0;
 }
 
+/* The backend of the first entry that accepts the call; world->count: there is none. */
+static size_t deal(const struct world *world, uint32_t turn)
+{
+	for (uint32_t try = 0; try < 4; try++) {
+		uint32_t entry = try ? NEW_CALLS / 2 + (turn + try) % (NEW_CALLS / 2) : turn;
+		size_t backend = world->decision.new_calls.backend[entry] - 1;
+		uint32_t most = backend < world->count ? world->members[backend].max_calls : 0;
+
+		if (!most || world->calls[backend] < most)
+			return backend;
+	}
+	return world->count;
+}
+
 /* What the program in the kernel does with a new call. `hash` selects the owner in the table. */
 static size_t choose(struct world *world, uint64_t hash, bool *placed)
 {
@@ -78,7 +92,7 @@ static size_t choose(struct world *world, uint64_t hash, bool *placed)
 	turn = world->turn++;
 	if (world->turn == NEW_CALLS)
 		world->turn = NEW_CALLS / 2;
-	return world->decision.new_calls.backend[turn] - 1;
+	return deal(world, turn);
 }
 
 static void begin(struct world *world, uint32_t tick, uint64_t hash, uint32_t ticks)
@@ -344,6 +358,24 @@ Test(balance, least_calls_does_not_exceed_max_calls)
 	}
 	cr_expect_gt(world->refused, 0);
 	world_free(world);
+}
+
+/* While the daemon does not run, calls end, and the backends have room again. */
+Test(balance, a_sequence_deals_more_calls_than_there_is_room_for)
+{
+	struct balance_member members[] = {{.id = 1, .weight = 10, .calls = 4, .max_calls = 5},
+		{.id = 2, .weight = 10, .calls = 2, .max_calls = 5}};
+	const struct balance_rules rules = {.balance = BALANCE_LEAST_CALLS};
+	struct balance_decision decision;
+	size_t dealt[3] = {0};
+
+	balance_decide(members, 2, &rules, &decision);
+	for (size_t i = 0; i < 4; i++)
+		dealt[decision.new_calls.backend[i]]++;
+	cr_expect_eq(dealt[1], 1);
+	cr_expect_eq(dealt[2], 3);
+	for (size_t i = 0; i < NEW_CALLS; i++)
+		cr_assert_neq(decision.new_calls.backend[i], 0, "entry %zu", i);
 }
 
 /* --- max_rate, which the program enforces */
