@@ -284,6 +284,8 @@ static void put_status(const json_t *status)
 	printf("%-12s %lld\n", "packets:", number_of(status, "packets"));
 	printf("%-12s %lld\n", "forwarded:", number_of(status, "forwarded"));
 	put_capture(json_object_get(status, "capture"));
+	if (number_of(status, "traces"))
+		printf("%-12s %lld running\n", "traces:", number_of(status, "traces"));
 	json_array_foreach(json_object_get(status, "anomalies"), i, item)
 	{
 		printf("%-12s %lld ", "anomaly:", number_of(item, "packets"));

@@ -265,7 +265,17 @@ static bool is_over(const struct trace *trace)
 	return interrupted || trace->failed || (trace->limit && trace->count >= trace->limit);
 }
 
-/* Prints packets. Returns false if the connection fails. */
+/* Has the daemon ended the trace? Returns -ECANCELED, with the reason as the error of the client. */
+static int read_stop(struct trace *trace, const json_t *line)
+{
+	const char *reason = json_string_value(json_object_get(line, "error"));
+
+	if (reason)
+		snprintf(trace->client->error, sizeof(trace->client->error), "sipxdpd ended the trace: %s", reason);
+	return reason ? -ECANCELED : 0;
+}
+
+/* Prints packets. Returns false if the connection fails, or the daemon ends the trace. */
 static bool follow(struct trace *trace, long long seconds)
 {
 	const int64_t deadline = now_msec() + seconds * 1000;
@@ -285,7 +295,9 @@ static bool follow(struct trace *trace, long long seconds)
 			break;
 		err = client_receive(trace->client, seconds ? (int)left : -1, &waiting, &line);
 		if (!err) {
-			take(trace, line);
+			err = read_stop(trace, line);
+			if (!err)
+				take(trace, line);
 			json_decref(line);
 		}
 	}

@@ -290,6 +290,41 @@ check "a trace selects a packet after a trace of other packets" wait_for 5 packe
 is "... and shows no packets of that trace" "$(call_ids second)" bye
 lab_stop second INT || true
 
+# A client that does not read. It ends the trace when its queue is full, but reads nothing then, either.
+cat > "$LAB_DIR/deaf.py" <<- 'PYTHON'
+	import array, fcntl, socket, termios, time
+	daemon = socket.socket(socket.AF_UNIX)
+	daemon.connect('/run/sipxdp/ctl.sock')
+	daemon.sendall(b'{"command": "trace", "arguments": {"body": true}}\n')
+	before, now = -1, array.array('i', [0])
+	while now[0] < 1 << 20 or now[0] != before: # until the queue has not grown for a while
+	    before = now[0]
+	    time.sleep(0.5)
+	    fcntl.ioctl(daemon, termios.FIONREAD, now)
+	daemon.shutdown(socket.SHUT_WR)
+	print('full', flush=True)
+	time.sleep(1000)
+PYTHON
+lab_start deaf balancer python3 "$LAB_DIR/deaf.py"
+start_packets
+check "the queue of a client that does not read is full" wait_for 20 grep -q full "$LAB_DIR/deaf.log"
+check "... the daemon ends its trace" wait_for 10 grep -q 'the trace for uid .* is over: its client does not read' "$LAB_DIR/sipxdpd.log"
+lab_stop numbered || true
+check "... and the plain program is back" wait_for 5 program_is balancer
+lab_stop deaf KILL || true
+
+lab_in balancer sipxdp-ctl backend add proxies px4 10.0.0.13 > /dev/null
+trace gone --backend px4
+is "status shows the number of traces" "$(lab_ctl status | grep '^traces:' | xargs)" "traces: 1 running"
+lab_in balancer sipxdp-ctl backend remove proxies px4 > /dev/null
+status=0
+lab_wait gone 10 || status=$?
+is "a trace of a backend fails when the backend is removed" "$status" 1
+like "... and says why" "$(cat "$LAB_DIR/gone.log")" "sipxdpd ended the trace: no backend 'px4'"
+lab_in balancer sipxdp-ctl backend remove proxies px2 > /dev/null
+like "a removed backend of the file cannot be traced" "$(lab_in balancer sipxdp-ctl trace --backend px2 --seconds 1 2>&1 || true)" "no backend 'px2'"
+lab_in balancer sipxdp-ctl backend add proxies px2 10.0.0.12 > /dev/null
+
 trace orphan
 : > "$LAB_DIR/lines.out"
 lab_start lines balancer sh -c "sipxdp-ctl --json trace > $LAB_DIR/lines.out"

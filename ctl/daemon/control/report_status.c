@@ -27,6 +27,7 @@
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
 #include "ctl/maps/maps_report.h"
+#include "ctl/daemon/trace/trace.h"
 #include "report.h"
 
 static json_t *interfaces_json(const struct daemon *daemon)
@@ -452,13 +453,14 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 	}
 	add_punt_counts(daemon, anomalies);
 	return protocol_ok(json_pack(
-		"{s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o*, s:b, s:I, s:s}",
+		"{s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o*, s:I, s:b, s:I, s:s}",
 		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
 		"away_since", (json_int_t)farm->away_since, "config", protocol_text(daemon->config_path), "pin_dir",
 		protocol_text(daemon->pin_directory), "interfaces", interfaces_json(daemon), "services",
 		(json_int_t)farm->config->service_count, "pools", (json_int_t)farm->config->pool_count, "backends",
 		(json_int_t)backends, "in_table", (json_int_t)in_table, "packets", (json_int_t)packets, "forwarded",
 		(json_int_t)forwarded, "anomalies", anomalies, "warnings", warnings_json(daemon), "capture",
-		capture_json(daemon), "reloading", daemon->reloading, "longest_turn_ms",
-		(json_int_t)worker_longest_turn(daemon->worker), "log_level", log_level()));
+		capture_json(daemon), "traces", (json_int_t)traces_count(daemon->traces), "reloading",
+		daemon->reloading, "longest_turn_ms", (json_int_t)worker_longest_turn(daemon->worker), "log_level",
+		log_level()));
 }

@@ -2,6 +2,7 @@
 /* See trace.h. A client that reads slowly does not delay the daemon: the kernel buffers up to QUEUE_BYTES for its
  * socket, and further packets are counted as lost. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,21 +10,30 @@
 #include "core/base/memory.h"
 #include "core/control/command_line.h"
 #include "ctl/daemon/log.h"
+#include "ctl/maps/clock.h"
 #include "trace.h"
 #include "trace_filter.h"
 #include "trace_record.h"
 
 #define QUEUE_BYTES (4 << 20)
+#define SILENCE 60000       /* ms in which a client must read something; the observer is expensive */
+#define SILENCE_AT_END 5000 /* ms, after the client has closed its sending side */
 
 struct trace {
 	struct traces *traces; /* NULL: not in use */
 	int fd;
 	int observer; /* its index */
+	json_t *request;
+	struct observer filter; /* from this request */
+	uid_t uid;
+	pid_t pid;
 	bool with_frame;
 	sd_event_source *source;
 	char *rest; /* the part of a line that the socket has not accepted yet; NULL: none */
 	size_t rest_length;
 	size_t rest_sent;
+	uint64_t
+		read; /* ms of CLOCK_MONOTONIC: the time since which the client has read nothing, while `rest` is set */
 	bool wants_end;    /* the client has closed its sending side of the connection */
 	bool is_ending;    /* the totals are in the output: close the connection after them */
 	uint64_t dropped;  /* packets that were lost because the buffer of the socket was full */
@@ -44,6 +54,7 @@ static void end(struct trace *trace)
 	sd_event_source_disable_unref(trace->source);
 	close(trace->fd);
 	free(trace->rest);
+	json_decref(trace->request);
 	*trace = (struct trace){.observer = trace->observer};
 	observers_remove(observers, trace->observer);
 }
@@ -60,6 +71,7 @@ static int flush(struct trace *trace)
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	trace->rest_sent += sent;
+	trace->read = clock_msec();
 	if (trace->rest_sent == trace->rest_length) {
 		free(trace->rest);
 		trace->rest = NULL;
@@ -87,6 +99,7 @@ static bool send_line(struct trace *trace, json_t *json)
 	trace->rest = line;
 	trace->rest_length = length;
 	trace->rest_sent = 0;
+	trace->read = clock_msec();
 	flush(trace);
 	watch(trace);
 	return true;
@@ -144,8 +157,10 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	char byte;
 
 	(void)source;
-	if (!err && !trace->wants_end && events & EPOLLIN)
+	if (!err && !trace->wants_end && events & EPOLLIN) {
 		trace->wants_end = recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+		trace->read = clock_msec();
+	}
 	if (!err && trace->wants_end)
 		err = finish(trace);
 	if (err)
@@ -155,11 +170,68 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	return 0;
 }
 
+/* --- traces that the daemon ends */
+
+/* Ends the trace, and sends the reason if the socket accepts it. */
+static void stop(struct trace *trace, const char *reason)
+{
+	log_event(LOG_NOTICE, LOG_FIELDS({"event", "trace"}), "the trace for uid %u, pid %d is over: %s", trace->uid,
+		trace->pid, reason);
+	send_line(trace, json_pack("{s:o}", "error", protocol_text(reason)));
+	end(trace);
+}
+
+static bool has_silent_client(const struct trace *trace)
+{
+	return trace->rest && clock_msec() - trace->read >= (trace->wants_end ? SILENCE_AT_END : SILENCE);
+}
+
+/* An id of the filter may have a new owner, for example after a backend was removed. Returns -EINVAL with a reason if
+ * the names of the request do not have the ids of the filter any more. */
+static int check_names(const struct trace *trace, char reason[PROTOCOL_ERROR_SIZE])
+{
+	struct request request;
+	struct observer filter;
+	int err = protocol_check_request(json_incref(trace->request), &request, reason);
+
+	if (err)
+		return err;
+	err = trace_filter(trace->traces->daemon, &request, &filter, reason);
+	protocol_request_free(&request);
+	filter.wants = trace->filter.wants;
+	if (!err && memcmp(&filter, &trace->filter, sizeof(filter)) != 0) {
+		snprintf(reason, PROTOCOL_ERROR_SIZE,
+			"the services or backends of its filter were replaced: start again");
+		err = -EINVAL;
+	}
+	return err;
+}
+
+static void update(struct trace *trace)
+{
+	char reason[PROTOCOL_ERROR_SIZE];
+
+	report(trace);
+	if (has_silent_client(trace))
+		stop(trace, "its client does not read");
+	else if (!trace->wants_end && check_names(trace, reason))
+		stop(trace, reason);
+}
+
 void traces_update(struct traces *traces)
 {
 	for (size_t i = 0; traces && i < TRACERS; i++)
 		if (traces->list[i].traces)
-			report(&traces->list[i]);
+			update(&traces->list[i]);
+}
+
+size_t traces_count(const struct traces *traces)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < TRACERS; i++)
+		count += traces->list[i].traces != NULL;
+	return count;
 }
 
 /* --- start and end */
@@ -197,11 +269,15 @@ json_t *trace_start(struct daemon *daemon, const struct request *request)
 	if (trace_filter(daemon, request, &filter, fault))
 		return protocol_error(NULL, "%s", fault);
 	filter.wants = OBSERVER_RECORDS;
-	*trace = (struct trace){.with_frame = request->trace.pcap || request->trace.hep || request->trace.body};
+	*trace = (struct trace){.with_frame = request->trace.pcap || request->trace.hep || request->trace.body,
+		.filter = filter,
+		.uid = request->uid,
+		.pid = request->pid};
 	trace->observer = observers_add(daemon->observers, &filter, on_packet, trace, error);
 	if (trace->observer < 0)
 		return protocol_error(NULL, "%s", error);
 	trace->traces = daemon->traces;
+	trace->request = json_incref(request->json);
 	err = take_connection(trace);
 	if (err) {
 		end(trace);

@@ -16,5 +16,9 @@ struct traces *traces_new(struct daemon *daemon);
 /* Ends all traces. */
 void traces_free(struct traces *traces);
 
-/* Call this every second: reports lost packets to the clients. */
+/* Call this every second: reports lost packets to the clients. Ends the traces whose clients do not read, and those
+ * whose filter has a service or backend that is gone. */
 void traces_update(struct traces *traces);
+
+/* The number of running traces. */
+size_t traces_count(const struct traces *traces);

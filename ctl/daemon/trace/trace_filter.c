@@ -54,7 +54,8 @@ static int find_backend(const struct daemon *daemon, const char *text, uint64_t 
 	int found = 0;
 
 	for (uint32_t i = 1; i <= daemon->running->contract.backends; i++) {
-		if (strcmp(records[i].name, slash ? slash + 1 : text) || !*records[i].name)
+		if (strcmp(records[i].name, slash ? slash + 1 : text) || !*records[i].name ||
+			records[i].overrides & OVERRIDE_REMOVED)
 			continue;
 		if (slash && (strlen(records[i].pool) != (size_t)(slash - text) ||
 				     strncmp(records[i].pool, text, slash - text)))
