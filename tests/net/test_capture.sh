@@ -226,6 +226,25 @@ like "... trace prints their number" "$(cat "$LAB_DIR/trace.log")" "^sipxdp-ctl:
 server_end trace
 like "an address without transport is refused" "$(lab_ctl trace --hep "$SERVER:9060" 2>&1 || true)" "must be udp:, an address and a port"
 
+# --- an upgrade after which packets cannot be observed
+
+warns_of_observer() {
+	lab_ctl status | grep -q 'SIP messages are not captured: .*observer is not pinned'
+}
+lab_start watched balancer sipxdp-ctl trace
+wait_for 10 grep -q TIME "$LAB_DIR/watched.log"
+kill -STOP "${LAB_PROCESS[sipxdpd]}"
+lab_in balancer sipxdp-loader upgrade > /dev/null
+lab_in balancer rm /sys/fs/bpf/sipxdp/observer
+kill -CONT "${LAB_PROCESS[sipxdpd]}"
+check "without the program observer, status warns that nothing is captured" wait_for 10 warns_of_observer
+status=0
+lab_wait watched 10 || status=$?
+is "... and a trace fails" "$status" 1
+like "... and says why" "$(cat "$LAB_DIR/watched.log")" 'sipxdpd ended the trace: .*observer is not pinned'
+check "the next upgrade loads it again" lab_in balancer sipxdp-loader upgrade
+check "... and status does not warn any more" wait_for 10 eval '! warns_of_observer'
+
 # --- no capture server
 
 lab_stop px1 || true

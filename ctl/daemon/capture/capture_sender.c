@@ -147,5 +147,9 @@ struct capture_sender_counts capture_sender_counts(struct capture_sender *sender
 
 const char *capture_sender_fault(struct capture_sender *sender)
 {
-	return *sender->fault ? sender->fault : capture_socket_fault(&sender->socket, sender->socket_fault);
+	const char *fault = *sender->fault ? sender->fault : NULL;
+
+	if (sender->observer != NOT_OBSERVING)
+		fault = observers_fault(sender->daemon->observers);
+	return fault ? fault : capture_socket_fault(&sender->socket, sender->socket_fault);
 }

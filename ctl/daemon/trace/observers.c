@@ -16,6 +16,7 @@
 #include "observers.h"
 
 #define OBSERVERS_AT_A_TIME 64 /* records in one turn of the event loop */
+#define FAILURES_IN_UPGRADE 3  /* in a row; while sipxdp-loader replaces programs and maps, they are not complete */
 
 _Static_assert(OBSERVERS_ERROR_SIZE >= OBSERVER_LINKS_ERROR_SIZE, "observers_add() passes the reason on");
 
@@ -39,7 +40,8 @@ struct observers {
 	struct ring_buffer *records;
 	sd_event_source *readable;
 	size_t turn_count;
-	bool failed; /* the last observers_update() failed, and the failure was logged */
+	int failures; /* calls of observers_update() in a row that failed; the first one was logged */
+	char fault[OBSERVERS_ERROR_SIZE]; /* of the last one that failed */
 };
 
 /* --- records */
@@ -239,15 +241,17 @@ void observers_remove(struct observers *observers, int index)
 
 void observers_update(struct observers *observers)
 {
-	char error[OBSERVERS_ERROR_SIZE];
-	int err;
-
-	if (!observers || !observers->user_count)
+	if (!observers)
 		return;
-	err = follow(observers, error);
-	if (err && !observers->failed)
-		log_warning("%s; trying again every second", error);
-	observers->failed = err;
+	if (!observers->user_count || !follow(observers, observers->fault))
+		observers->failures = 0;
+	else if (observers->failures++ == 0)
+		log_warning("%s; trying again every second", observers->fault);
+}
+
+const char *observers_fault(const struct observers *observers)
+{
+	return observers->failures > FAILURES_IN_UPGRADE ? observers->fault : NULL;
 }
 
 struct observers *observers_new(sd_event *event, const char *directory)

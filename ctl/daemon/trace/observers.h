@@ -31,5 +31,8 @@ void observers_remove(struct observers *observers, int index);
  * because the ring buffer was full. */
 struct observer_counters observers_counters(const struct observers *observers, int index);
 
+/* Why packets are not observed, or only some of them, although there are observers; NULL: they are. */
+const char *observers_fault(const struct observers *observers);
+
 /* Call this every second. It detects new maps, new links and upgraded programs, and observes with them. */
 void observers_update(struct observers *observers);

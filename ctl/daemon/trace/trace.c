@@ -209,11 +209,14 @@ static int check_names(const struct trace *trace, char reason[PROTOCOL_ERROR_SIZ
 
 static void update(struct trace *trace)
 {
+	const char *fault = observers_fault(trace->traces->daemon->observers);
 	char reason[PROTOCOL_ERROR_SIZE];
 
 	report(trace);
 	if (has_silent_client(trace))
 		stop(trace, "its client does not read");
+	else if (fault)
+		stop(trace, fault);
 	else if (!trace->wants_end && check_names(trace, reason))
 		stop(trace, reason);
 }

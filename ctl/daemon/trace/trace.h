@@ -16,8 +16,8 @@ struct traces *traces_new(struct daemon *daemon);
 /* Ends all traces. */
 void traces_free(struct traces *traces);
 
-/* Call this every second: reports lost packets to the clients. Ends the traces whose clients do not read, and those
- * whose filter has a service or backend that is gone. */
+/* Call this every second: reports lost packets to the clients. Ends the traces whose clients do not read, those
+ * whose filter has a service or backend that is gone, and all traces if packets cannot be observed. */
 void traces_update(struct traces *traces);
 
 /* The number of running traces. */
