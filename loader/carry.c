@@ -14,6 +14,14 @@
 
 #define AT_ONCE 4096
 
+/* Calls that the first run writes with one system call. Single writes of millions of calls take longer than the daemon
+ * waits for the loader (SWITCH_MSEC in ctl/daemon/active_maps.c). */
+struct batch {
+	struct tracked_key keys[AT_ONCE];
+	struct tracked_call calls[AT_ONCE];
+	uint32_t count;
+};
+
 struct carry {
 	bool *pools;     /* [pool_count]: the pool exists; same id in the old and the new maps */
 	bool *migrating; /* [pool_count]: these pools, if they migrate and the slots are the same in both maps */
@@ -23,6 +31,7 @@ struct carry {
 	bool same_slots;                             /* as in the old maps */
 	struct old_map calls, transactions, counted; /* fd < 0: the map does not exist, or is not needed */
 	int new_calls, new_transactions, new_counted;
+	struct batch *batch;
 	struct backend_load *loads;       /* [backend_count] of the new maps; NULL: not readable */
 	uint32_t since;                   /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
 	uint32_t copied, failed, present; /* tracked calls of this run; `present`: in the new map after the run */
@@ -157,6 +166,7 @@ struct carry *carry_begin(const struct pins *pins)
 
 	carry->calls.fd = carry->transactions.fd = carry->counted.fd = -1;
 	carry->new_calls = carry->new_transactions = carry->new_counted = -1;
+	carry->batch = allocate(1, sizeof(*carry->batch));
 	carry->pools = compare(pins, "pool_names", old_name, sizeof(struct name), &carry->pool_count);
 	carry->backends =
 		compare(pins, "backend_records", of_record, sizeof(struct backend_record), &carry->backend_count);
@@ -183,6 +193,7 @@ void carry_end(struct carry *carry)
 	close_map(&carry->counted, carry->new_counted);
 	if (carry->loads)
 		munmap(carry->loads, loads_size(carry));
+	free(carry->batch);
 	free(carry->migrating);
 	free(carry->pools);
 	free(carry->backends);
@@ -214,20 +225,83 @@ static bool is_newer(const struct tracked_call *there, const struct tracked_call
 	return there->seen > call->seen || (there->seen == call->seen && there->ended && !call->ended);
 }
 
-/* After the first run, the new maps may already contain a newer entry. The copy does not replace such an entry. */
+/* Records the result for a call. `before`: the older entry in the new map; NULL: there was none. */
+typedef void note_call(
+	struct carry *carry, const struct tracked_call *before, const struct tracked_call *call, bool written);
+
+static void note_tracked(
+	struct carry *carry, const struct tracked_call *before, const struct tracked_call *call, bool written)
+{
+	(void)before, (void)call;
+	*(written ? &carry->copied : &carry->failed) += 1;
+}
+
+/* Adds a live call to the numbers of its backend, or subtracts it. */
+static void add_load(const struct carry *carry, const struct tracked_call *call, int32_t calls)
+{
+	struct backend_load *load;
+
+	if (!carry->loads || call->ended || call->backend >= carry->backend_count)
+		return;
+	load = &carry->loads[call->backend];
+	__atomic_fetch_add(call->placed ? &load->placed : &load->sampled, calls, __ATOMIC_RELAXED);
+}
+
+static void note_counted(
+	struct carry *carry, const struct tracked_call *before, const struct tracked_call *call, bool written)
+{
+	if (!written) {
+		carry->counted_failed++;
+		return;
+	}
+	if (before)
+		add_load(carry, before, -1);
+	add_load(carry, call, 1);
+}
+
+/* The kernel stops at the first call that does not fit, and `count` is then the number of calls before it. The later
+ * calls would not fit either: no entry leaves the new map during the first run. */
+static void write_batch(struct carry *carry, int map, note_call *note)
+{
+	struct batch *batch = carry->batch;
+	uint32_t count = batch->count;
+
+	if (count && bpf_map_update_batch(map, batch->keys, batch->calls, &count, NULL) && count == batch->count)
+		count = 0; /* an error before the first call leaves `count` unchanged */
+	for (uint32_t i = 0; i < batch->count; i++)
+		note(carry, NULL, &batch->calls[i], i < count);
+	batch->count = 0;
+}
+
+/* Before the first run, the new map is empty: neither packets nor the daemon write calls to it yet. Later it may
+ * already contain a newer entry. The copy does not replace such an entry. */
+static void put(
+	struct carry *carry, int map, const struct tracked_key *key, const struct tracked_call *call, note_call *note)
+{
+	struct batch *batch = carry->batch;
+	struct tracked_call there;
+	bool exists;
+
+	if (!carry->since) {
+		batch->keys[batch->count] = *key;
+		batch->calls[batch->count++] = *call;
+		if (batch->count == AT_ONCE)
+			write_batch(carry, map, note);
+		return;
+	}
+	exists = !bpf_map_lookup_elem(map, key, &there);
+	if (!exists || !is_newer(&there, call))
+		note(carry, exists ? &there : NULL, call, !bpf_map_update_elem(map, key, call, BPF_ANY));
+}
+
 static void put_call(struct carry *carry, const struct tracked_key *key, const char *value)
 {
-	struct tracked_call call = {0}, newer;
+	struct tracked_call call = {0};
 
 	old_map_copy(&carry->calls, value, of_call, (char *)&call);
 	complete(&call);
-	if (!is_kept(carry, carry->migrating, key, call.backend, call.seen) ||
-		(!bpf_map_lookup_elem(carry->new_calls, key, &newer) && is_newer(&newer, &call)))
-		return;
-	if (bpf_map_update_elem(carry->new_calls, key, &call, BPF_ANY))
-		carry->failed++;
-	else
-		carry->copied++;
+	if (is_kept(carry, carry->migrating, key, call.backend, call.seen))
+		put(carry, carry->new_calls, key, &call, note_tracked);
 }
 
 /* A transaction that cannot be copied does not count as failed: even in normal operation, the map forgets
@@ -245,33 +319,15 @@ static void put_transaction(struct carry *carry, const struct tracked_key *key, 
 		bpf_map_update_elem(carry->new_transactions, &new_key, &transaction, BPF_ANY);
 }
 
-/* Adds a live call to the numbers of its backend, or subtracts it. */
-static void add_load(const struct carry *carry, const struct tracked_call *call, int32_t calls)
-{
-	struct backend_load *load;
-
-	if (!carry->loads || call->ended || call->backend >= carry->backend_count)
-		return;
-	load = &carry->loads[call->backend];
-	__atomic_fetch_add(call->placed ? &load->placed : &load->sampled, calls, __ATOMIC_RELAXED);
-}
-
 /* The number of slots may differ. */
 static void put_counted(struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct tracked_key new_key = {.hash = key->hash, .pool = key->pool, .slot = key->hash & (carry->slots - 1)};
-	struct tracked_call call = {0}, there = {.ended = 1};
+	struct tracked_call call = {0};
 
 	old_map_copy(&carry->counted, value, of_call, (char *)&call);
-	if (!is_kept(carry, carry->pools, key, call.backend, call.seen) ||
-		(!bpf_map_lookup_elem(carry->new_counted, &new_key, &there) && is_newer(&there, &call)))
-		return;
-	if (bpf_map_update_elem(carry->new_counted, &new_key, &call, BPF_ANY)) {
-		carry->counted_failed++;
-		return;
-	}
-	add_load(carry, &there, -1);
-	add_load(carry, &call, 1);
+	if (is_kept(carry, carry->pools, key, call.backend, call.seen))
+		put(carry, carry->new_counted, &new_key, &call, note_counted);
 }
 
 typedef void visit_entry(struct carry *carry, const struct tracked_key *key, const char *value);
@@ -328,8 +384,10 @@ void carry_run(struct carry *carry)
 
 	carry->copied = carry->failed = carry->present = carry->counted_failed = 0;
 	copy(carry, &carry->calls, put_call);
+	write_batch(carry, carry->new_calls, note_tracked);
 	copy(carry, &carry->transactions, put_transaction);
 	copy(carry, &carry->counted, put_counted);
+	write_batch(carry, carry->new_counted, note_counted);
 	if (carry->counted_failed)
 		output_warning("%u counted calls do not fit into the new map: calls that `balance` has placed may move "
 			       "(see `limits: counted_calls`)",
