@@ -155,6 +155,10 @@ static void open_counted(const struct pins *pins, struct carry *carry)
 	if (fd < 0)
 		return;
 	carry->new_counted = pins_get(pins, PINS_NEXT, "counted_calls");
+	if (carry->new_counted < 0) { /* a loader that was killed has moved it already */
+		close(fd);
+		return;
+	}
 	open_loads(pins, carry);
 	if (old_map_open(&carry->counted, fd, NULL))
 		output_warning("the counted calls cannot be read: calls that `balance` has placed may move");

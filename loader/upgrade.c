@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "attachment.h"
+#include "carry.h"
 #include "dispatcher.h"
 #include "config_file.h"
 #include "allowlist.h"
@@ -13,6 +14,15 @@
 #include "new_maps.h"
 #include "companions.h"
 #include "output.h"
+
+/* The interfaces may still use the old maps. The calls of maps that were moved already cannot be copied. */
+static void carry_calls(const struct pins *pins)
+{
+	struct carry *carry = carry_begin(pins);
+
+	carry_run(carry);
+	carry_end(carry);
+}
 
 /* Reads the contract of the maps in use. If the contract is missing, a loader was killed while it activated new
  * maps. In that case this function first completes the activation. */
@@ -22,6 +32,7 @@ static int read_contract(struct pins *pins, struct contract *pinned)
 	int err = pins_contract(pins, PINS_TOP, pinned);
 
 	if (err == -ENOENT && !pins_contract(pins, PINS_NEXT, &next) && next.filled) {
+		carry_calls(pins);
 		if (pins_finish_move(pins))
 			return -1;
 		err = pins_contract(pins, PINS_TOP, pinned);

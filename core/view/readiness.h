@@ -6,6 +6,10 @@
 #include "core/base/messages.h"
 #include "core/maps/image.h"
 
+/* The reason while the loader does not continue to activate new maps. */
+#define READINESS_INTERRUPTED                                                                                          \
+	"an upgrade was interrupted, and failures of backends are not detected: run 'sipxdp-loader upgrade -c FILE'"
+
 struct readiness_link {
 	bool is_attached;  /* the balancer is attached to the interface */
 	const char *fault; /* the interface "is down" or "has no carrier"; NULL: neither */

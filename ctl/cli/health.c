@@ -93,11 +93,10 @@ static int check(struct health_check *health, const char *service, struct messag
 		messages_free(reasons);
 		error = check_once(health, service, reasons);
 	}
-	if (error == -EAGAIN)
-		snprintf(health->error, sizeof(health->error),
-			"an upgrade of the maps in %s has not ended: run 'sipxdp-loader upgrade -c FILE' again",
-			health->pin_directory);
-	return error;
+	if (error != -EAGAIN)
+		return error;
+	messages_add(reasons, READINESS_INTERRUPTED);
+	return 0;
 }
 
 static void print(struct output *output, const struct messages *reasons)

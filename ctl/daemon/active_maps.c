@@ -142,6 +142,7 @@ static int give_up_next_maps(const struct daemon *daemon, const struct maps *pin
 static void use_next_maps(struct daemon *daemon)
 {
 	daemon->using_next_maps = true;
+	daemon->is_switch_interrupted = false;
 	daemon->next_maps_deadline = 0;
 }
 
@@ -479,11 +480,11 @@ static void switch_to_pinned(struct daemon *daemon)
 		daemon->using_next_maps = false;
 		open_rings(daemon);
 	} else if (daemon->using_next_maps && error == -ENOENT) {
-		if (daemon->delayed_maps != maps_id(daemon->maps))
+		if (!daemon->is_switch_interrupted)
 			log_error("the loader was interrupted before the new maps were in place: run 'sipxdp-loader "
 				  "upgrade -c %s'",
 				daemon->config_path);
-		daemon->delayed_maps = maps_id(daemon->maps);
+		daemon->is_switch_interrupted = true;
 	} else if (daemon->using_next_maps) {
 		log_error("the loader has not put the new maps in place, and the pinned maps cannot be used: exiting "
 			  "for a restart");

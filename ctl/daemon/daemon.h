@@ -68,6 +68,7 @@ struct daemon {
 	uint32_t too_small_maps;          /* id of the newest maps that FILE does not fit: logged once */
 	uint32_t delayed_maps;            /* id of the new maps that cannot be used yet: logged once */
 	bool using_next_maps;        /* `maps` are new maps that packets do not use yet (active_maps.h): no probing */
+	bool is_switch_interrupted;  /* the loader was killed while it activated `maps`; reported until it continues */
 	uint64_t next_maps_deadline; /* ms: when the loader gives up; 0: not known yet */
 
 	bool unreconciled; /* the last plan failed: try again every second */

@@ -22,14 +22,17 @@ static struct readiness_link link_of(const char *interface, void *data)
 }
 
 /* While sipxdp-loader switches to new maps, the daemon fills maps that are not in use yet. The previous maps are
- * still used for forwarding, so the balancer stays ready. */
+ * still used for forwarding, so the balancer stays ready. If the loader was killed during the switch, failures of
+ * backends are not detected until it continues. */
 void observe_readyz(struct daemon *daemon, enum observe_format format, struct observe_page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->length);
 	struct messages reasons = {0};
 
 	(void)format;
-	if (daemon->using_next_maps) {
+	if (daemon->using_next_maps && daemon->is_switch_interrupted) {
+		messages_add(&reasons, READINESS_INTERRUPTED);
+	} else if (daemon->using_next_maps) {
 		readiness_check_away(daemon->farm->away_since, &reasons);
 	} else {
 		if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
