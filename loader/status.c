@@ -313,7 +313,7 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 			     "upgrade' completes the work)");
 	else if (next)
 		warn(status,
-			"%s: %s/" PIN_NEXT " contains new maps: an upgrade is running, or was interrupted "
+			"%s: %s/next contains new maps: an upgrade is running, or was interrupted "
 			"('sipxdp-loader upgrade' removes these maps)",
 			program_name(kind), dir);
 	attachments_free(&attachments);
