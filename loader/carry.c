@@ -33,6 +33,7 @@ struct carry {
 	int new_calls, new_transactions, new_counted;
 	struct batch *batch;
 	struct backend_load *loads;       /* [backend_count] of the new maps; NULL: not readable */
+	bool empty;                       /* the new maps contain no calls yet */
 	uint32_t since;                   /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
 	uint32_t copied, failed, present; /* tracked calls of this run; `present`: in the new map after the run */
 	uint32_t counted_failed;          /* counted calls of this run that could not be copied */
@@ -164,12 +165,13 @@ static void open_counted(const struct pins *pins, struct carry *carry)
 		output_warning("the counted calls cannot be read: calls that `balance` has placed may move");
 }
 
-struct carry *carry_begin(const struct pins *pins)
+struct carry *carry_begin(const struct pins *pins, bool empty)
 {
 	struct carry *carry = allocate(1, sizeof(*carry));
 
 	carry->calls.fd = carry->transactions.fd = carry->counted.fd = -1;
 	carry->new_calls = carry->new_transactions = carry->new_counted = -1;
+	carry->empty = empty;
 	carry->batch = allocate(1, sizeof(*carry->batch));
 	carry->pools = compare(pins, "pool_names", old_name, sizeof(struct name), &carry->pool_count);
 	carry->backends =
@@ -277,8 +279,7 @@ static void write_batch(struct carry *carry, int map, note_call *note)
 	batch->count = 0;
 }
 
-/* Before the first run, the new map is empty: neither packets nor the daemon write calls to it yet. Later it may
- * already contain a newer entry. The copy does not replace such an entry. */
+/* A map that is no longer empty may already contain a newer entry. The copy does not replace such an entry. */
 static void put(
 	struct carry *carry, int map, const struct tracked_key *key, const struct tracked_call *call, note_call *note)
 {
@@ -286,7 +287,7 @@ static void put(
 	struct tracked_call there;
 	bool exists;
 
-	if (!carry->since) {
+	if (carry->empty) {
 		batch->keys[batch->count] = *key;
 		batch->calls[batch->count++] = *call;
 		if (batch->count == AT_ONCE)
@@ -376,7 +377,7 @@ static void count_present(struct carry *carry, const struct tracked_key *key, co
  * After the first run, the new map contains only copied calls, because no packet uses the map yet. */
 static uint32_t count_missing(struct carry *carry)
 {
-	if (carry->since || carry->new_calls < 0)
+	if (!carry->empty || carry->new_calls < 0)
 		return carry->failed;
 	visit_all(carry, carry->new_calls, sizeof(struct tracked_call), count_present);
 	return carry->failed + carry->copied - carry->present;
@@ -401,5 +402,6 @@ void carry_run(struct carry *carry)
 		output_warning("%u of %u tracked calls do not fit into the new map and may move (see `limits: "
 			       "tracked_calls`)",
 			missing, carry->copied + carry->failed);
+	carry->empty = false;
 	carry->since = now;
 }

@@ -8,8 +8,9 @@
 struct carry;
 
 /* Opens both sets of maps. A call is copied if its pool and its backend have the same ids in both sets. Tracked calls
- * are copied only if the sets have the same number of slots. */
-struct carry *carry_begin(const struct pins *pins);
+ * are copied only if the sets have the same number of slots. `empty`: the new maps contain no calls, and packets do not
+ * use them yet. */
+struct carry *carry_begin(const struct pins *pins, bool empty);
 
 /* Copies the calls. Each further run copies only the calls that have changed since the previous run. Call the
  * function before and after the links switch to the program that uses the new maps. Warns if the old maps cannot be

@@ -142,7 +142,7 @@ static int put_in_place(struct pins *pins, const struct program *program, const 
 {
 	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;
 	int before = pins_get(pins, PINS_TOP, program_name(pins->kind));
-	struct carry *carry = carry_begin(pins);
+	struct carry *carry = carry_begin(pins, true);
 
 	if (contract < 0 || before < 0)
 		output_error(

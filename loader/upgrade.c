@@ -18,7 +18,7 @@
 /* The interfaces may still use the old maps. The calls of maps that were moved already cannot be copied. */
 static void carry_calls(const struct pins *pins)
 {
-	struct carry *carry = carry_begin(pins);
+	struct carry *carry = carry_begin(pins, false);
 
 	carry_run(carry);
 	carry_end(carry);
