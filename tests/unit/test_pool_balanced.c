@@ -58,7 +58,7 @@ Test(pool_balanced, a_reload_that_adds_more_placed_calls_begins_a_new_period)
 	expect(BALANCED_SOME, 3900);
 	reload(FARM(""));
 	expect(BALANCED_NOT, 3900);
-	reload(FARM(", load_limit: 90"));
+	reload(FARM(", max_rate: 10"));
 	expect(BALANCED_SOME, 4200);
 }
 
