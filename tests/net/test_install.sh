@@ -119,9 +119,9 @@ foreign_program() {
 	mode=$(mode)
 	lab_in balancer sipxdp-loader upgrade > /dev/null
 	is "... it finds the balancer on the interface, also after an upgrade" "$mode $(mode)" "native native"
-	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth0 /sys/fs/bpf/sipxdp/links/eth9
+	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth0 /sys/fs/bpf/eth0
 	is "... a program with a different link does not count as the balancer" "$(mode)" none
-	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth9 /sys/fs/bpf/sipxdp/links/eth0
+	lab_in balancer mv /sys/fs/bpf/eth0 /sys/fs/bpf/sipxdp/links/eth0
 }
 
 # traces: the daemon replaces the program by the observer and back.
