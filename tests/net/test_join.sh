@@ -75,7 +75,7 @@ send_sip() {
 		exec 3<> "/dev/udp/$1/$2"
 		printf "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP px;rport;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\nFrom: <sip:px>;tag=1\r\nTo: <sip:lb>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\n%s\r\nContent-Length: 0\r\n\r\n" "$1" $$ $$ "$3" |
 			cat >&3 # in one datagram: bash would send it line by line
-		timeout 2 head -n 1 <&3 | tr -d "\r"' sh "$LAB_BALANCER" "$PORT" "$2"
+		timeout 10 head -n 1 <&3 | tr -d "\r"' sh "$LAB_BALANCER" "$PORT" "$2"
 }
 
 backend() {
@@ -222,7 +222,8 @@ check "... and removes px4 at once" wait_for 2 all_slots px1 px2
 FROM=10.0.0.13 NODE_TIMEOUT=60s config $PORT
 check "a reload reduces from: to one address" lab_ctl reload
 is "... px4, which has authenticated before, gets no answer" "$(sip px4 'action=start; pool=proxies; name=px4; address=10.0.0.14')" ""
-check "... a heartbeat of px2, which is a backend, is accepted" script px2 px2 10.0.0.12 heartbeat
+# In the same second as a heartbeat of its own, the request is a repetition.
+check "... a heartbeat of px2, which is a backend, is accepted" wait_for 10 script px2 px2 10.0.0.12 heartbeat
 is "... px3, which is inside from:, joins" "$(sip px3 'action=start; pool=proxies; name=px3; address=10.0.0.13')" "SIP/2.0 200 joined"
 is "... and leaves" "$(sip px3 'action=stop; pool=proxies; name=px3')" "SIP/2.0 200 removed"
 
