@@ -163,20 +163,10 @@ static void compare_pools(struct comparison *of, const struct config_pool *befor
 	free(known.sorted);
 }
 
-static bool uses_pool(const struct config *config, const struct config_service *service, const char *name)
-{
-	size_t pools[METHOD_COUNT], count = config_service_pools(service, pools);
-
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(config->pools[pools[i]].name, name))
-			return true;
-	return false;
-}
-
 /* Does a backend have names or ports in a service, and stay in the pool? */
 static bool has_names(const struct config_pool *old, const struct config_pool *pool)
 {
-	for (size_t i = 0; pool && i < old->backend_count; i++)
+	for (size_t i = 0; i < old->backend_count; i++)
 		if ((old->backends[i].hint_count || old->backends[i].ports.first) &&
 			config_find_backend(pool, old->backends[i].name))
 			return true;
@@ -191,12 +181,12 @@ static void find_lost_pools(struct comparison *of, const char *object, const str
 
 	for (size_t i = 0; i < count; i++) {
 		const struct config_pool *old = &of->old->pools[pools[i]];
+		const struct config_pool *pool = config_find_pool(of->new, old->name);
 
-		if (!uses_pool(of->new, after, old->name) && has_names(old, config_find_pool(of->new, old->name)))
+		if (pool && !config_service_uses_pool(after, pool - of->new->pools) && has_names(old, pool))
 			messages_add(of->disruptions,
 				"%spool %s is no longer used: established calls that use the `hints:` or `ports:` of "
-				"its "
-				"backends go to other backends",
+				"its backends go to other backends",
 				object, old->name);
 	}
 }

@@ -384,16 +384,6 @@ static struct surge surge_of(const struct config_rate *rate, enum guard_mode mod
 	};
 }
 
-static bool uses_pool(const struct config_service *service, size_t pool)
-{
-	size_t pools[METHOD_COUNT], count = config_service_pools(service, pools);
-
-	for (size_t i = 0; i < count; i++)
-		if (pools[i] == pool)
-			return true;
-	return false;
-}
-
 /* A backend has one limit for the calls of all services. If one of these services only observes, the limit does, too:
  * no call of this service may be refused. */
 static enum guard_mode backend_mode(const struct guarding *g, size_t pool)
@@ -401,7 +391,7 @@ static enum guard_mode backend_mode(const struct guarding *g, size_t pool)
 	for (size_t i = 0; i < g->config->service_count; i++) {
 		const struct config_service *service = &g->config->services[i];
 
-		if (config_service_is_guarded(g->config, service) && uses_pool(service, pool) &&
+		if (config_service_is_guarded(g->config, service) && config_service_uses_pool(service, pool) &&
 			config_guard_settings(g->config, service).mode != GUARD_ENFORCE)
 			return GUARD_OBSERVE;
 	}

@@ -87,8 +87,7 @@ static void find_deleted_names(const struct config *before, const struct farm *f
 			if (line && (line->hint_count || line->ports.first))
 				messages_add(disruptions,
 					"backend %s/%s: it is leaving, and its calls may use the `hints:` or `ports:` "
-					"of its "
-					"line: delete the line after the backend has been removed",
+					"of its line: delete the line after the backend has been removed",
 					backend->record.pool, backend->record.name);
 		}
 }

@@ -377,8 +377,7 @@ static int check(const struct daemon *daemon, const struct block *block, bool fo
 	if (prefix_spans_families(prefix))
 		return refuse(-EINVAL, error,
 			"it contains IPv6 and IPv4 addresses: write 0.0.0.0/0 for all IPv4 addresses, 2000::/3 for all "
-			"public "
-			"IPv6 addresses");
+			"public IPv6 addresses");
 	if (!force && is_short(prefix))
 		return refuse(-EPERM, error, "it is shorter than /%d%s",
 			address_is_ipv4(&prefix->address) ? SHORTEST_IPV4 : SHORTEST_IPV6,
