@@ -89,20 +89,29 @@ static int survey_program(const struct attach *attach, const struct target *targ
 	return -1;
 }
 
+static int refuse_missing(const struct target *target, int error)
+{
+	if (target->before && target->before->state == ATTACHMENT_LIVE)
+		output_error("cannot attach to %s: the interface is now called %s, and the program still runs there "
+			     "(change the name, for the balancer in `interfaces:`)",
+			target->name, target->before->name);
+	else
+		output_error("cannot attach to %s: %s (see 'ip link')", target->name, output_errno(error));
+	return -1;
+}
+
 static int survey_target(const struct attach *attach, struct target *target)
 {
+	target->before = attachments_find(&attach->attachments, target->name);
 	target->ifindex = if_nametoindex(target->name);
-	if (!target->ifindex) {
-		output_error("cannot attach to %s: %s (see 'ip link')", target->name, output_errno(errno));
-		return -1;
-	}
+	if (!target->ifindex)
+		return refuse_missing(target, errno);
 	if (!interface_has_ethernet(target->name)) {
 		output_error("cannot attach to %s: its packets have no Ethernet header (it is a tunnel or tun device: "
 			     "use the interface that carries its packets)",
 			target->name);
 		return -1;
 	}
-	target->before = attachments_find(&attach->attachments, target->name);
 	if (target->before && target->before->state == ATTACHMENT_ELSEWHERE) {
 		output_error("cannot attach to %s: %s contains the pin of an interface with this name in a different "
 			     "network namespace (use a different directory with --pin-dir)",
@@ -117,6 +126,22 @@ static int survey_target(const struct attach *attach, struct target *target)
 		return -1;
 	}
 	return target->attached ? 0 : survey_program(attach, target);
+}
+
+/* A renamed interface keeps its attachment: its pin gets the current name, too. */
+static int rename_pins(struct attach *attach)
+{
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < attach->target_count; i++) {
+		const struct target *target = &attach->targets[i];
+
+		if (target->attached && strcmp(target->before->pin, target->name) &&
+			pins_rename(&attach->pins, PINS_LINKS, target->before->pin, target->name))
+			result = -1;
+	}
+	return result;
 }
 
 /* Reports what `check` finds, if a native attachment to the interface failed. */
@@ -451,7 +476,7 @@ static int attach_all(struct attach *attach)
 		return -1;
 	if (options->dispatcher && dispatcher_probe())
 		return -1;
-	if (attachments_read(&attach->pins, &attach->attachments) || survey(attach))
+	if (attachments_read(&attach->pins, &attach->attachments) || survey(attach) || rename_pins(attach))
 		return -1;
 	if (!is_anything_left(attach))
 		return attach_again(attach);

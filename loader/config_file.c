@@ -39,7 +39,7 @@ static void say_faults(const char *path, const struct faults *faults)
 	char text[FAULT_TEXT_SIZE];
 	size_t i;
 
-	for (i = 0; i < faults->count; i++)
+	for (i = 0; i < faults->listed; i++)
 		fprintf(stderr, "%s\n", fault_format(&faults->list[i], path, text));
 }
 

@@ -2,6 +2,7 @@
 /* Makes and removes pins. A command makes either all of its pins or none. No other file contains paths of pins. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,18 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 		return 0;
 	output_error("cannot replace %s: %s", path, output_errno(errno));
 	unlink(beside);
+	return -1;
+}
+
+int pins_rename(struct pins *pins, enum pins_place place, const char *from, const char *to)
+{
+	char path[PATH_MAX], renamed[PATH_MAX];
+
+	pins_path(pins, place, from, path);
+	pins_path(pins, place, to, renamed);
+	if (!renameat2(AT_FDCWD, path, AT_FDCWD, renamed, RENAME_NOREPLACE) || errno == EEXIST)
+		return 0;
+	output_error("cannot rename %s to %s: %s", path, renamed, output_errno(errno));
 	return -1;
 }
 

@@ -68,6 +68,9 @@ int pins_put(struct pins *pins, enum pins_place place, const char *name, int fd)
 /* Replaces a pin, or makes it, atomically. */
 int pins_replace(struct pins *pins, enum pins_place place, const char *name, int fd);
 
+/* Renames a pin, unless there is a pin with the new name. */
+int pins_rename(struct pins *pins, enum pins_place place, const char *from, const char *to);
+
 int pins_remove(struct pins *pins, enum pins_place place, const char *name);
 
 /* Removes maps and program of PINS_TOP or PINS_NEXT, and stores whether any existed. The caller removes the links. */

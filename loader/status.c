@@ -168,7 +168,33 @@ static void warn_of_attachment(struct status *status, const struct attachment *a
 		warn(status, "%s: the program runs in generic mode, which is many times slower than native mode",
 			attachment->name);
 	if (strcmp(attachment->name, attachment->pin))
-		warn(status, "%s: the interface was called %s when it was attached", attachment->name, attachment->pin);
+		warn(status,
+			"%s: the interface was called %s when it was attached ('sipxdp-loader attach' with the "
+			"current name renames its pin)",
+			attachment->name, attachment->pin);
+}
+
+/* The dispatcher calls copies of the program, and the link of a removed interface keeps its last program. */
+static bool has_program_of_link(const struct attachment *attachment)
+{
+	return !attachment->dispatched && attachment->state != ATTACHMENT_GONE && attachment->program_id;
+}
+
+static bool run_different_programs(const struct attachments *attachments)
+{
+	uint32_t first = 0;
+	size_t i;
+
+	for (i = 0; i < attachments->count; i++) {
+		const struct attachment *attachment = &attachments->list[i];
+
+		if (!has_program_of_link(attachment))
+			continue;
+		if (first && attachment->program_id != first)
+			return true;
+		first = attachment->program_id;
+	}
+	return false;
 }
 
 static void warn_of_faults(
@@ -176,13 +202,12 @@ static void warn_of_faults(
 {
 	const char *name = program_name(status->pins.kind);
 	const struct attachment *list = attachments->list;
-	bool differ = false;
+	bool unpinned = false;
 	size_t i;
 
 	for (i = 0; i < attachments->count; i++) {
 		warn_of_attachment(status, &list[i]);
-		differ = differ || (!list[i].dispatched && !list[0].dispatched && list[i].program_id &&
-					   list[0].program_id && list[i].program_id != list[0].program_id);
+		unpinned = unpinned || is_unpinned(status, &list[i]);
 	}
 	if (!attachments->count && pins_have_maps(&status->pins))
 		warn(status,
@@ -193,9 +218,9 @@ static void warn_of_faults(
 			"%s: a loader was interrupted before it attached the program ('sipxdp-loader detach' removes "
 			"its pins)",
 			name);
-	if (differ)
+	if (run_different_programs(attachments))
 		warn(status, "%s: not all interfaces run the same program (run 'sipxdp-loader upgrade' again)", name);
-	else if (attachments->count && is_unpinned(status, &list[0]))
+	else if (unpinned)
 		warn(status,
 			"%s: a loader was interrupted: the interfaces run a program that is not the pinned one, and "
 			"may use maps that sipxdpd does not maintain (run 'sipxdp-loader upgrade' again)",

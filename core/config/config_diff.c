@@ -12,6 +12,7 @@ struct comparison {
 	struct key_text before, after;
 	struct messages *lines;
 	struct messages *disruptions;
+	bool with_defaults; /* the previous values are defaults that were not in effect: the lines do not show them */
 };
 
 /* The label of the compared object, "pool proxies: ", and a prefix for its keys, "probe ". */
@@ -36,6 +37,9 @@ static void compare_key(
 		return;
 	if (key->flags & KEY_SECRET)
 		messages_add(of->lines, "%s%s%s has a new value%s%s%s", label->object, label->keys, key->name, open,
+			advice, close);
+	else if (of->with_defaults)
+		messages_add(of->lines, "%s%s%s %s%s%s%s", label->object, label->keys, key->name, or_none(is), open,
 			advice, close);
 	else
 		messages_add(of->lines, "%s%s%s %s, was %s%s%s%s", label->object, label->keys, key->name, or_none(is),
@@ -130,7 +134,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 
 /* --- pools and services */
 
-/* If the type changes, compares the new probe with the default values of its type. */
+/* If the type changes, names the keys of the new probe that differ from the default values of its type. */
 static void compare_probes(
 	struct comparison *of, const char *object, const struct config_probe *before, const struct config_probe *after)
 {
@@ -146,7 +150,9 @@ static void compare_probes(
 		return;
 	config_default_probe(&usual, after->type);
 	usual.transport = after->transport;
+	of->with_defaults = true;
 	compare_keys(of, (struct label){object, "probe "}, config_probe_keys, &usual, after);
+	of->with_defaults = false;
 }
 
 static void compare_pools(struct comparison *of, const struct config_pool *before, const struct config_pool *after)

@@ -5,17 +5,34 @@
 #include "faults.h"
 #include "core/base/memory.h"
 
-void faults_add(struct faults *faults, struct position position, const char *format, ...)
+static void append(struct faults *faults, struct position position, const char *format, va_list args)
 {
 	struct fault fault = {.position = position};
-	va_list args;
 
-	faults->list = array_grow(faults->list, faults->count, sizeof(fault));
-	va_start(args, format);
+	faults->list = array_grow(faults->list, faults->listed, sizeof(fault));
 	if (vasprintf(&fault.message, format, args) < 0)
 		abort();
+	faults->list[faults->listed++] = fault;
+}
+
+void faults_add(struct faults *faults, struct position position, const char *format, ...)
+{
+	va_list args;
+
+	if (faults->count++ >= FAULTS_MAX)
+		return;
+	va_start(args, format);
+	append(faults, position, format, args);
 	va_end(args);
-	faults->list[faults->count++] = fault;
+}
+
+__attribute__((format(printf, 2, 3))) static void append_note(struct faults *faults, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	append(faults, (struct position){0}, format, args);
+	va_end(args);
 }
 
 /* qsort() is not stable: `rank` keeps faults at the same position in the order of their discovery. */
@@ -36,20 +53,24 @@ static int compare_ranked(const void *left, const void *right)
 	return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
-void faults_sort(struct faults *faults)
+static void sort(struct faults *faults)
 {
-	struct ranked *ranked;
-	size_t i;
+	struct ranked *ranked = allocate(faults->listed, sizeof(*ranked));
 
-	if (faults->count < 2)
-		return;
-	ranked = allocate(faults->count, sizeof(*ranked));
-	for (i = 0; i < faults->count; i++)
+	for (size_t i = 0; i < faults->listed; i++)
 		ranked[i] = (struct ranked){faults->list[i], i};
-	qsort(ranked, faults->count, sizeof(*ranked), compare_ranked);
-	for (i = 0; i < faults->count; i++)
+	qsort(ranked, faults->listed, sizeof(*ranked), compare_ranked);
+	for (size_t i = 0; i < faults->listed; i++)
 		faults->list[i] = ranked[i].fault;
 	free(ranked);
+}
+
+void faults_sort(struct faults *faults)
+{
+	if (faults->listed > 1)
+		sort(faults);
+	if (faults->count > faults->listed)
+		append_note(faults, "and %zu more faults", faults->count - faults->listed);
 }
 
 const char *fault_format(const struct fault *fault, const char *file, char text[FAULT_TEXT_SIZE])
@@ -66,7 +87,7 @@ void faults_free(struct faults *faults)
 {
 	size_t i;
 
-	for (i = 0; i < faults->count; i++)
+	for (i = 0; i < faults->listed; i++)
 		free(faults->list[i].message);
 	free(faults->list);
 	*faults = (struct faults){};

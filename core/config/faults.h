@@ -14,16 +14,22 @@ struct fault {
 	char *message;
 };
 
+/* A large file of a different program has a fault in each line: the list has the first FAULTS_MAX of them. */
+#define FAULTS_MAX 1000
+
 struct faults {
 	struct fault *list;
-	size_t count;
+	size_t listed; /* length of the list */
+	size_t count;  /* of all faults */
 };
 
-/* Appends a fault. A zeroed struct faults is an empty list. Aborts if there is no memory. */
+/* Counts a fault, and appends it if the list has room. A zeroed struct faults is an empty list. Aborts if there is no
+ * memory. */
 void faults_add(struct faults *faults, struct position position, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Sorts the faults by position. */
+/* Sorts the faults by position. If the list does not have all of them, appends their number. Call it once, at the end.
+ */
 void faults_sort(struct faults *faults);
 
 /* Writes "FILE:LINE:COLUMN: MESSAGE", or "FILE: MESSAGE" without a position, truncated to the

@@ -316,7 +316,7 @@ static json_t *fault_list(const struct faults *faults)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; faults && i < faults->count; i++) {
+	for (size_t i = 0; faults && i < faults->listed; i++) {
 		const struct fault *fault = &faults->list[i];
 
 		json_array_append_new(list, json_pack("{s:i, s:i, s:o}", "line", fault->position.line, "column",

@@ -130,6 +130,7 @@ struct request {
 	int wait; /* seconds; the client waits */
 	int seconds;
 	bool rate, watch; /* options of `stats`; the client repeats the request */
+	bool forwarding;  /* option of `health` */
 	bool drain;
 	bool move_calls;
 	bool force;

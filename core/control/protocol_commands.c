@@ -81,7 +81,10 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		"check whether the balancer can serve calls (exit status 0: yes, 1: no, 2: unknown); works without "
 		"sipxdpd",
 		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),
-			.help = "check only this service (default: all services)"}},
+			 .help = "check only this service (default: all services)"},
+			{"forwarding", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(forwarding),
+				.help = "check only whether the balancer forwards, whatever the state of the backends "
+					"is"}},
 		.is_local = true},
 	[COMMAND_AWAY] = {"away",
 		"make health checks fail, so that traffic moves to a different balancer; packets are still forwarded",
@@ -107,7 +110,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),
 				.help = "IPv4 or IPv6 address of the backend"},
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, WEIGHT_RANGE, IN_REQUEST(weight),
-				.help = "share of the calls, relative to the other backends (default 1)"},
+				.help = "share of the calls, relative to the other backends (default 1, or as in the "
+					"file)"},
 			{"priority", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_PRIORITY,
 				IN_REQUEST(priority), .help = "backends with a higher number are standbys (default 1)"},
 			{"hints", "HOST[:PORT],...", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(hints),
@@ -195,8 +199,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"text", NULL, ARGUMENT_TEXT, ARGUMENT_CONTENTS, IN_REQUEST(text)}}},
 	[COMMAND_RELOAD] = {"reload", "read the configuration file again and apply it",
 		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
-			 .help = "reload even if established calls move, because of a different affinity, hash_key or "
-				 "pool"},
+			 .help = "reload even if established calls move or end, because of a different affinity, "
+				 "hash_key or pool, or a removed server, VIP or port"},
 			{"all", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(all),
 				.help = "all balancers of the group read their files, if all files mean the same"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},

@@ -175,7 +175,7 @@ static int restore(struct taking *taking, struct farm_pool *pool, const char *na
 	const struct config_backend *line = config_find_backend(pool->config, name);
 
 	return farm_add_backend(
-		taking->farm, taking->running, pool->config->name, name, &line->address, line->weight, error);
+		taking->farm, taking->running, pool->config->name, name, &line->address, FARM_USUAL_WEIGHT, error);
 }
 
 static int make_present(
@@ -247,13 +247,13 @@ struct named {
 	struct difference to;
 };
 
-/* The difference of a backend that is not in the list. A server that has joined only here stays, without the changes of
- * an operator. */
+/* The difference of a backend that is not in the list. A server that sends its requests to this balancer stays, without
+ * the changes of an operator. A different server has left while this balancer did not hear it. */
 static struct difference difference_not_listed(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	struct difference difference = find_difference(pool, backend);
 
-	if (difference.presence != PRESENCE_JOINED)
+	if (difference.presence != PRESENCE_JOINED || !backend->joined_here)
 		return without_difference(NULL, NULL);
 	difference.admin = AS_IN_FILE;
 	return difference;

@@ -10,7 +10,7 @@
 /* A list with an object for each backend that differs from the file. */
 json_t *shared_backends_write(const struct farm *farm);
 
-/* Makes the differences equal to those in the list. A server that has joined here and is not in the list stays: it
- * has reached only this balancer. Appends to `errors` why a backend could not be changed: the files differ. Returns
- * true if the farm has changed. */
+/* Makes the differences equal to those in the list. A server that is not in the list stays if it sends its requests to
+ * this balancer (joined_here): it has reached no other one. Appends to `errors` why a backend could not be changed: the
+ * files differ. Returns true if the farm has changed. */
 bool shared_backends_take(struct farm *farm, const struct image *running, const json_t *list, struct messages *errors);

@@ -32,6 +32,7 @@ struct farm_backend {
 	char agreed_reason[192]; /* how the decision of the group differs from that of this balancer; "": it does not */
 	struct evidence probed;  /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];  /* why its probes failed */
+	bool probe_responded;    /* it responded to the last failed probe, but not as it should */
 	bool passive_down;       /* down by passive health, for this balancer or for its group */
 	char passive_reason[128];          /* why it fails for this balancer; "": not known after a restart */
 	bool passive_anew;                 /* only responses from now on count */
@@ -40,8 +41,10 @@ struct farm_backend {
 	char fails_at[192];                /* "fails at lb1, lb2"; "": at no balancer */
 	char probe_trouble[128];           /* why the balancer cannot probe the backend; "": no obstacle */
 	bool silent;                       /* it joined by itself, and its heartbeats stopped */
-	bool refused;                      /* its heartbeats are refused because of its clock */
-	uint32_t silent_ms;                /* ms since the last heartbeat of a backend that joined */
+	bool joined_here; /* it joined, and this balancer itself has received a request of it since its start, less than
+			     node_timeout ago */
+	bool refused;     /* its heartbeats are refused because of its clock */
+	uint32_t silent_ms;         /* ms since the last heartbeat of a backend that joined */
 	uint64_t unreachable_since; /* when its next hop stopped responding, ms of the clock in listening.h; 0: the next
 				       hop responds, or has never responded */
 	struct neighbour_replies neighbour; /* how the next hop answers */
@@ -56,7 +59,8 @@ struct farm_pool {
 	struct farm_backend *backends; /* first the backends of the file, in the order of the file; includes tombstones
 					  (farm_backend_exists()) */
 	size_t count;
-	bool has_placed_calls; /* live calls whose backend `balance` has selected, here or at a member of the group */
+	bool has_placed_calls;      /* calls that have not ended, and whose backend `balance` has selected, here or at a
+				       member of the group; also silent ones, which do not count */
 	bool may_have_placed_calls; /* the same; also true while it is unknown */
 	bool unprobed;              /* first start: backends without a probe result count as up */
 	bool fail_open;             /* too few backends are up (`min_alive`): probe results are ignored */
@@ -152,8 +156,11 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 /* `sipxdp-ctl away` and `back`. `away`: the time, seconds since the epoch; 0: back. A second `away` changes nothing. */
 void farm_set_away(struct farm *farm, uint32_t away);
 
+/* Adds a backend with the keys of its line, if the file has a line with this name and address; otherwise with the
+ * default values. */
+#define FARM_USUAL_WEIGHT (-1) /* the weight of the line, or 1 */
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
-	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
+	const struct address *address, int weight, char error[FARM_ERROR_SIZE]);
 /* Add a backend with any options that a line in the file can contain. First call farm_try_described() on a copy.
  * That function also checks that a file with all backends of the farm would be valid, which is slow for a large
  * file. farm_add_described() takes ownership of `added`, even on failure. */
@@ -250,7 +257,7 @@ const char *farm_passive_text(const struct farm_pool *pool, char text[FARM_PASSI
 void farm_take_over(struct farm *farm, const struct farm *before);
 
 /* Describes an undecided outage of the pool; "" if there is none. */
-#define FARM_OUTAGE_SIZE 160
+#define FARM_OUTAGE_SIZE 384
 const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE]);
 
 /* Sets the reason why the balancer cannot probe the backend; "" if there is no obstacle. */

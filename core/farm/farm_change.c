@@ -152,7 +152,7 @@ static int add_backend(struct farm *farm, const struct image *running, const cha
 	}
 	backend->record.address = wanted->address;
 	backend->record.weight = wanted->weight;
-	backend->record.admin = ADMIN_READY;
+	backend->record.admin = wanted->admin;
 	backend->record.health = backend->own_health = HEALTH_UNKNOWN;
 	added_free(backend->added);
 	backend->added = NULL;
@@ -162,16 +162,17 @@ static int add_backend(struct farm *farm, const struct image *running, const cha
 }
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
-	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
+	const struct address *address, int weight, char error[FARM_ERROR_SIZE])
 {
 	const struct farm_pool *of = farm_find_pool(farm, pool);
 	const struct config_backend *line = of ? config_find_backend(of->config, name) : NULL;
-	struct config_backend wanted = {.address = *address, .priority = 1};
+	struct config_backend wanted = {.address = *address, .weight = 1, .priority = 1};
 
 	if (line && address_equal(&line->address, address))
 		wanted = *line;
 	name_copy(wanted.name, name);
-	wanted.weight = weight;
+	if (weight != FARM_USUAL_WEIGHT)
+		wanted.weight = weight;
 	return add_backend(farm, running, pool, &wanted, error);
 }
 

@@ -392,21 +392,52 @@ void farm_take_over(struct farm *farm, const struct farm *before)
 
 /* --- Text */
 
+static bool is_failing(const struct farm_backend *backend)
+{
+	return farm_backend_exists(backend) && !backend->outage.excluded && backend->outage.evidence.failing;
+}
+
+/* Writes " (px1: connection refused)" for the first backend whose probe fails, and returns whether all failing backends
+ * respond: then the network works, and their probes have a fault in common, for example an expired certificate. */
+static bool explain_failures(const struct farm_pool *pool, char *why, size_t size)
+{
+	bool all_respond = true;
+
+	*why = '\0';
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+
+		if (!is_failing(backend))
+			continue;
+		all_respond &= backend->probe_responded;
+		if (!*why && *backend->probe_reason)
+			snprintf(why, size, " (%s: %s)", backend->record.name, backend->probe_reason);
+	}
+	return all_respond && *why;
+}
+
 const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE])
 {
 	const struct outage *outage = &pool->outage;
 	uint64_t left = outage->decision > now ? outage->decision - now : 0;
+	char why[NAME_SIZE + sizeof(pool->backends->probe_reason) + 8];
+	bool all_respond;
 	int length;
 
 	*text = '\0';
 	if (outage->view == OUTAGE_NONE)
 		return text;
-	length = snprintf(text, FARM_OUTAGE_SIZE,
-		"%zu of %zu backends stopped answering within %u.%u s: ", outage->silent, outage->members,
-		outage->spread / 1000, outage->spread % 1000 / 100);
+	all_respond = explain_failures(pool, why, sizeof(why));
+	if (all_respond)
+		length = snprintf(text, FARM_OUTAGE_SIZE,
+			"%zu of %zu backends respond, but fail their probes%s: ", outage->silent, outage->members, why);
+	else
+		length = snprintf(text, FARM_OUTAGE_SIZE,
+			"%zu of %zu backends stopped answering within %u.%u s%s: ", outage->silent, outage->members,
+			outage->spread / 1000, outage->spread % 1000 / 100, why);
 	if (outage->view == OUTAGE_BLIND)
-		snprintf(text + length, FARM_OUTAGE_SIZE - length,
-			"a network fault is suspected; all keep their slots until one answers");
+		snprintf(text + length, FARM_OUTAGE_SIZE - length, "%sall keep their slots until one %s",
+			all_respond ? "" : "a network fault is suspected; ", all_respond ? "passes" : "answers");
 	else
 		snprintf(text + length, FARM_OUTAGE_SIZE - length,
 			"they keep their slots for up to %" PRIu64 " s, until their state is decided",

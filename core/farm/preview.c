@@ -5,6 +5,7 @@
 #include "core/config/config_diff.h"
 #include "core/base/memory.h"
 #include "preview.h"
+#include "removed_backends.h"
 
 void effects_free(struct effects *effects)
 {
@@ -151,6 +152,7 @@ void preview(struct effects *effects, const struct desired *desired, const struc
 	if (before != farm->config) {
 		find_nat_disruptions(farm, running, &effects->disruptions);
 		find_deleted_names(before, farm, &effects->disruptions);
+		removed_backends_find(farm, running, now.has_calls, &effects->disruptions);
 	}
 	messages_cut(&effects->disruptions, MESSAGES_SHOWN);
 	assume_backends(farm, running, now, &assumed);

@@ -10,17 +10,19 @@
 /* The effects: descriptions of all steps, and the slots that move. */
 struct effects {
 	struct messages steps;
-	struct messages disruptions; /* changes that would move live calls to other servers: a reload refuses them */
-	struct messages warnings;    /* only of a new file: preview_warn() */
+	struct messages disruptions; /* changes that would move live calls to other servers, or end them: a reload
+					refuses them */
+	struct messages warnings;    /* only of a new file */
 	struct plan_moves *moves;
 	size_t move_count;
 };
 
 struct preview_now {
-	uint64_t ms;        /* by the clock of `desired` */
-	uint32_t epoch;     /* seconds since the epoch */
-	uint64_t listening; /* when the daemon started to receive responses (farm_decide_outage()) */
-	uint64_t listened;  /* by the clock of listening.h */
+	uint64_t ms;           /* by the clock of `desired` */
+	uint32_t epoch;        /* seconds since the epoch */
+	uint64_t listening;    /* when the daemon started to receive responses (farm_decide_outage()) */
+	uint64_t listened;     /* by the clock of listening.h */
+	const bool *has_calls; /* by backend id: of removed_backends_find() */
 };
 
 /* Computes the effects of a change from the configuration `before` to `farm`. Modifies `farm`: marks backends of

@@ -300,13 +300,18 @@ void group_tick(struct group *group, uint64_t now)
 
 /* --- events from this member */
 
+/* A member that is not connected sends all its votes later. */
 static void put_vote(struct group *group, const struct group_key *key, enum group_vote vote)
 {
 	const struct own_vote own = {.vote = vote, .round = group->round};
 	const uint8_t value = vote;
 
-	hash_map_put(group->own, key, &own);
-	hash_map_put(group->news, key, &value);
+	if (group->connected)
+		hash_map_put(group->news, key, &value);
+	if (vote == GROUP_VOTE_UNKNOWN)
+		hash_map_remove(group->own, key);
+	else
+		hash_map_put(group->own, key, &own);
 }
 
 void group_vote(struct group *group, const struct group_key *key, enum group_vote vote)
@@ -321,15 +326,21 @@ void group_vote(struct group *group, const struct group_key *key, enum group_vot
 
 void group_end_votes(struct group *group)
 {
+	struct group_key *withdrawn = NULL;
 	struct hash_map_entry entry;
-	size_t cursor = 0;
+	size_t cursor = 0, count = 0;
 
 	while (hash_map_next(group->own, &cursor, &entry)) {
 		const struct own_vote *own = entry.value;
 
-		if (own->round != group->round && own->vote != GROUP_VOTE_UNKNOWN)
-			put_vote(group, entry.key, GROUP_VOTE_UNKNOWN);
+		if (own->round == group->round)
+			continue;
+		withdrawn = array_grow(withdrawn, count, sizeof(*withdrawn));
+		withdrawn[count++] = *(const struct group_key *)entry.key;
 	}
+	for (size_t i = 0; i < count; i++)
+		put_vote(group, &withdrawn[i], GROUP_VOTE_UNKNOWN);
+	free(withdrawn);
 	group->round++;
 }
 

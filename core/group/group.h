@@ -131,6 +131,9 @@ enum group_placement {
 
 enum group_placement group_placement(const struct group *group, uint64_t now);
 
+/* Does a different member agree with the group, by its last hello? */
+bool group_others_agree(const struct group *group);
+
 /* Does no backend respond to this member, while backends respond to other members? */
 bool group_is_blind(const struct group *group);
 

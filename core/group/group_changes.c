@@ -69,6 +69,11 @@ struct group_task *group_next_task(struct group *group)
 	return take_first(&group->changes.tasks);
 }
 
+bool group_has_state(const struct group *group)
+{
+	return group->connected && group->changes.in_sync;
+}
+
 bool group_will_adopt(const struct group *group)
 {
 	const struct group_task *task = group->changes.tasks.first;

@@ -38,6 +38,10 @@ struct group_task {
  * do not take more than can be carried out soon. */
 struct group_task *group_next_task(struct group *group);
 
+/* Does this member have the shared state, and receive the changes that it sends? It may not agree for a moment, because
+ * corosync delivers its messages late. */
+bool group_has_state(const struct group *group);
+
 /* Is there a task GROUP_TASK_ADOPT? */
 bool group_will_adopt(const struct group *group);
 

@@ -116,6 +116,17 @@ enum group_verdict group_passive_verdict(const struct group *group, const struct
 	return tally->fails > tally->works ? GROUP_DOWN : GROUP_UP;
 }
 
+bool group_others_agree(const struct group *group)
+{
+	const struct group_member *member;
+
+	for (size_t i = 0; (member = group_member_at(group, i)); i++)
+		if (!group_id_equal(member->id, group->self) && group_member_counts(member) &&
+			member->hello.state == GROUP_AGREEING)
+			return true;
+	return false;
+}
+
 bool group_is_blind(const struct group *group)
 {
 	const struct group_member *member;

@@ -47,7 +47,9 @@ enum group_kind {
 #define GROUP_BEATS 4 /* GROUP_HELLO: group_hello.beats */
 #define GROUP_CLAIM 8 /* GROUP_SHARED: no member has the state of the group; that of the sender shall be it */
 #define GROUP_NOTE 16 /* GROUP_SHARED: the state of the sender when the members changed */
-#define GROUP_NONE 32 /* GROUP_MIGRATING, GROUP_CALLS: the sender does not know them yet itself */
+#define GROUP_NONE                                                                                                     \
+	32 /* GROUP_MIGRATING, GROUP_CALLS: the sender does not know them yet itself. With GROUP_ASK: group_asking.h   \
+	    */
 
 /* The last two are votes for up, with what the responses of the backend to clients show (core/health/passive.h). In a
  * message they are a vote for up and a judgement, which earlier releases ignore. */

@@ -98,7 +98,7 @@ struct group {
 	uint64_t garbage;
 	struct members members;
 
-	struct hash_map *own;        /* struct group_key -> struct own_vote */
+	struct hash_map *own;        /* struct group_key -> struct own_vote: the votes that are not unknown */
 	struct hash_map *news;       /* struct group_key -> uint8_t: the votes that are not sent yet */
 	uint32_t round;              /* incremented by group_end_votes() */
 	struct slots_map *own_slots; /* the phases of the slots of this member */

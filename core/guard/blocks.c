@@ -227,6 +227,29 @@ static void insert(struct blocks *blocks, size_t index, const struct block *bloc
 	blocks->count++;
 }
 
+static size_t count_of_servers(const struct blocks *blocks)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < blocks->count; i++)
+		count += blocks->list[i]->value.by_server;
+	return count;
+}
+
+/* Is there room for a further entry? Counts only if the total alone does not decide. */
+static int check_room(const struct blocks *blocks, bool by_server, char error[BLOCKS_ERROR_SIZE])
+{
+	if (blocks->count >= GUARD_BLOCKS)
+		return refuse(-ENOSPC, error,
+			"there are already %d blocked and trusted prefixes: unblock some, or put them into a list file",
+			GUARD_BLOCKS);
+	if (by_server && blocks->count >= BLOCKS_OF_SERVERS && count_of_servers(blocks) >= BLOCKS_OF_SERVERS)
+		return refuse(-ENOSPC, error,
+			"servers have already blocked %d prefixes: the remaining entries are for operators",
+			BLOCKS_OF_SERVERS);
+	return 0;
+}
+
 int blocks_put(struct blocks *blocks, const struct block *block, char error[BLOCKS_ERROR_SIZE])
 {
 	struct block *old;
@@ -235,10 +258,8 @@ int blocks_put(struct blocks *blocks, const struct block *block, char error[BLOC
 	old = find(blocks, &block->prefix, block->value.service, &index);
 	if (old && check_replacement(old, block, error))
 		return -EPERM;
-	if (!old && blocks->count >= GUARD_BLOCKS)
-		return refuse(-ENOSPC, error,
-			"there are already %d blocked and trusted prefixes: unblock some, or put them into a list file",
-			GUARD_BLOCKS);
+	if (!old && check_room(blocks, block->value.by_server, error))
+		return -ENOSPC;
 	if (old)
 		*old = *block;
 	else

@@ -7,6 +7,7 @@
 #include "prefix_lists.h"
 
 #define BLOCKS_ERROR_SIZE 256
+#define BLOCKS_OF_SERVERS (GUARD_BLOCKS - 1024) /* of GUARD_BLOCKS entries; the others are for operators */
 
 struct block {
 	struct prefix_key prefix;
@@ -48,7 +49,7 @@ const struct block *blocks_blocking(const struct blocks *blocks, const struct pr
 
 /* Adds an entry, or replaces the entry with the same prefix and service. A server may replace only its own entries, and
  * entries of other servers that end earlier. 0, or the reason in `error`: -EPERM if the server may not replace the
- * entry, -ENOSPC if there are GUARD_BLOCKS entries already. */
+ * entry, -ENOSPC if there are GUARD_BLOCKS entries already, or BLOCKS_OF_SERVERS entries of servers. */
 int blocks_put(struct blocks *blocks, const struct block *block, char error[BLOCKS_ERROR_SIZE]);
 
 /* Makes each entry at least one source, after a change of the size of sources. If two entries then have the same prefix

@@ -20,6 +20,7 @@ struct health_state {
 	uint8_t recent;                   /* the last 8 results, 1: failed */
 	char trouble[HEALTH_REASON_SIZE]; /* why the balancer cannot probe the backend; "": no obstacle */
 	char reason[HEALTH_REASON_SIZE];  /* reason of the last failure; "": no failure */
+	bool responded;                   /* in the last failed probe: the backend responded, but not as it should */
 	struct latency before;            /* from the previous daemon; used until the first response */
 	uint32_t last;                    /* latency of the last response, us */
 	uint32_t answers[HEALTH_ANSWERS];

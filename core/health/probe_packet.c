@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include "bpf/abi_punt.h"
 #include "bpf/tunnel.h"
 #include "probe_packet.h"
 
@@ -12,12 +13,13 @@ static bool is_ipv6_packet(const void *packet)
 	return *(const uint8_t *)packet >> 4 == 6;
 }
 
-/* The identifier of an echo request (RFC 792, RFC 4443 section 4.1). */
-static int read_echo(const struct cursor *cursor, bool ipv6, __be16 *id)
+/* The identifier of an echo request or, with `reply`, of an echo reply (RFC 792, RFC 4443 section 4.1). */
+static int read_echo(const struct cursor *cursor, bool ipv6, bool reply, __be16 *id)
 {
 	const uint8_t *icmp = cursor_peek(cursor, 8);
+	uint8_t type = ipv6 ? 128 + reply : 8 * !reply;
 
-	if (!icmp || icmp[0] != (ipv6 ? 128 : 8))
+	if (!icmp || icmp[0] != type)
 		return -EINVAL;
 	memcpy(id, icmp + 4, sizeof(*id));
 	return 0;
@@ -32,7 +34,7 @@ int probe_packet_key(const void *packet, size_t length, struct probe_key *out)
 	if (error || p.kind != PACKET_WHOLE)
 		return -EINVAL;
 	if (p.protocol == (p.ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
-		error = read_echo(&cursor, p.ipv6, &p.source_port);
+		error = read_echo(&cursor, p.ipv6, false, &p.source_port);
 	else
 		error = packet_parse_transport(&cursor, &p);
 	if (error || p.kind != PACKET_WHOLE)
@@ -78,13 +80,36 @@ size_t probe_packet_outer(const void *packet, size_t size, const struct backend 
 	return outer;
 }
 
-/* --- Frames */
+/* --- Replies */
 
-size_t probe_packet_offset(const void *frame, size_t length)
+/* The port of the socket. Source and destination of a quoted packet are exchanged (bpf/packet.h), and a quoted echo
+ * request counts as PACKET_OTHER like an echo reply, but is at a different position. */
+static int read_reply_port(const struct cursor *cursor, const struct packet *p, __be16 *port)
 {
-	struct cursor cursor = {.data = frame, .data_end = (const uint8_t *)frame + length, .length = length};
-	struct packet p = {};
-	__be16 protocol = packet_parse_ethernet(&cursor, &p);
+	bool quoted = cursor->at != p->transport;
 
-	return protocol == htons(ETH_P_IP) || protocol == htons(ETH_P_IPV6) ? p.ip : 0;
+	if (p->kind == PACKET_OTHER)
+		return read_echo(cursor, p->ipv6, !quoted, port);
+	*port = p->destination_port;
+	return p->kind == PACKET_WHOLE || p->kind == PACKET_ICMP_ERROR ? 0 : -EINVAL;
+}
+
+size_t probe_packet_reply(const void *frame, size_t length, struct probe_key *out)
+{
+	uint8_t copy[2 + PUNT_FRAME_SIZE] __attribute__((aligned(4))); /* aligns the IP header */
+	struct cursor cursor = {.data = copy + 2, .data_end = copy + 2 + length, .length = length};
+	struct packet p = {};
+	__be16 port;
+
+	if (length > PUNT_FRAME_SIZE)
+		return 0;
+	memcpy(copy + 2, frame, length);
+	if (packet_parse(&cursor, &p) != VERDICT_CONTINUE)
+		return 0;
+	if (p.kind == PACKET_ICMP)
+		packet_parse_icmp(&cursor, &p);
+	if (read_reply_port(&cursor, &p, &port))
+		return 0;
+	*out = (struct probe_key){.source = p.destination, .port = port, .protocol = p.protocol};
+	return p.ip;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Functions for probe packets: find the socket that sent a packet, write the outer header for a tunnel, and find the
- * IP packet in a frame. No I/O. */
+ * socket that a frame is for. No I/O. */
 #pragma once
 
 #include <stddef.h>
@@ -8,9 +8,9 @@
 
 /* Identifies the socket of a probe. Has no padding, because keys are compared as bytes. */
 struct probe_key {
-	struct address source;
-	__be16 port;       /* the identifier of an echo request */
-	uint16_t protocol; /* IPPROTO_UDP, _TCP, _ICMP, _ICMPV6 */
+	struct address source; /* of its requests: the destination of replies */
+	__be16 port;           /* the identifier of an echo request */
+	uint16_t protocol;     /* IPPROTO_UDP, _TCP, _ICMP, _ICMPV6 */
 };
 
 /* Finds the socket that sent an IP packet. 0, or -EINVAL if no probe socket sends such a packet (a fragment, a
@@ -23,5 +23,6 @@ int probe_packet_key(const void *packet, size_t length, struct probe_key *out);
 size_t probe_packet_outer(
 	const void *packet, size_t size, const struct backend *backend, uint8_t out[PROBE_OUTER_SIZE]);
 
-/* The offset of the IP packet in an Ethernet frame with or without VLAN tags; 0: there is none. */
-size_t probe_packet_offset(const void *frame, size_t length);
+/* Finds the socket that a reply is for: UDP, TCP, an echo reply, or an ICMP error about any of them. Returns the offset
+ * of the IP packet in the frame, or 0 if the frame is no such reply. */
+size_t probe_packet_reply(const void *frame, size_t length, struct probe_key *out);

@@ -19,6 +19,11 @@ double usual_rate_limit(const struct usual_rate *rate)
 	return larger(USUAL_RATE_FLOOR, larger(FACTOR * rate->mean, rate->mean + DEVIATIONS * rate->deviation));
 }
 
+unsigned int usual_rate_quiet(const struct usual_rate *rate)
+{
+	return rate->unusual && rate->beyond ? __builtin_ctz(rate->beyond) : 0;
+}
+
 /* During the first MEMORY seconds, the averages are those of all seconds so far. The deviation of a flood does not
  * widen the range: otherwise the flood would be usual within minutes. */
 static void learn(struct usual_rate *rate, double per_second)

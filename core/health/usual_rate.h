@@ -39,5 +39,8 @@ enum usual_rate_event {
 /* Updates the range with the rate of the last second. */
 enum usual_rate_event usual_rate_update(struct usual_rate *rate, double per_second);
 
+/* For how many seconds an unusual rate has been in its range again. */
+unsigned int usual_rate_quiet(const struct usual_rate *rate);
+
 /* The upper end of the usual range, per second. */
 double usual_rate_limit(const struct usual_rate *rate);

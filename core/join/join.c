@@ -25,13 +25,16 @@ struct second {
 /* The last heartbeat of a server. */
 struct heartbeat {
 	uint64_t ms;        /* time of arrival; 0: none has arrived */
+	uint64_t here;      /* arrival of the last one at this member of the group; 0: none has arrived */
 	uint64_t shared;    /* arrival of the last heartbeat that the other members of a group know; 0: none */
 	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the daemon started, and `ms` is the time of
 			       this start */
+	uint64_t left_at;   /* the same of the last `shutdown`; 0: none since the daemon started */
 	uint64_t refused;   /* arrival of the last one, after `ms`, that did not count because of its time; 0: none */
 	bool has_load;
 	uint8_t load;     /* per cent */
 	uint64_t excused; /* last time at which the balancer could not receive heartbeats; 0: it always could */
+	uint64_t expired; /* last time at which join_find_expired() returned the server; 0: never */
 };
 
 /* Each second of the window has its own entry. */
@@ -206,6 +209,14 @@ static bool is_refused(
 	return refused && ms - refused < farm->config->join.node_timeout;
 }
 
+static bool is_heard_here(
+	const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t here = backend->id < join->limit ? join->heard[backend->id].here : 0;
+
+	return here && ms < here + farm->config->join.node_timeout;
+}
+
 static bool set_silent(struct farm_backend *backend, bool silent)
 {
 	bool changed = backend->silent != silent;
@@ -218,9 +229,12 @@ static bool record_heartbeat(
 	struct join *join, struct farm_backend *backend, const struct join_command *command, bool shared, uint64_t ms)
 {
 	make_room(join, backend->id);
+	backend->joined_here |= !command->is_shared;
 	join->heard[backend->id] = (struct heartbeat){.ms = ms,
+		.here = command->is_shared ? join->heard[backend->id].here : ms,
 		.shared = shared ? ms : join->heard[backend->id].shared,
 		.signed_at = command->signed_at,
+		.left_at = command->action == JOIN_SHUTDOWN ? command->signed_at : join->heard[backend->id].left_at,
 		.has_load = command->load >= 0,
 		.load = command->load};
 	return set_silent(backend, false);
@@ -267,8 +281,9 @@ static uint64_t audible_silence(const struct join *join, const struct farm_backe
 {
 	uint64_t all = silence(join, backend, ms);
 	uint64_t excused = backend->id < join->limit ? join->heard[backend->id].excused : 0;
+	uint64_t since = ms > excused ? ms - excused : 0;
 
-	return excused && ms - excused < all ? ms - excused : all;
+	return since < all ? since : all;
 }
 
 /* If no backend of a pool answers its probes, the balancer cannot receive heartbeats either: the silence of a
@@ -301,6 +316,7 @@ bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 			if (joined)
 				join->heard[backend->id] = heard;
 			backend->silent_ms = joined ? silence(join, backend, ms) : 0;
+			backend->joined_here = joined && is_heard_here(join, farm, backend, ms);
 			backend->refused = joined && is_refused(join, farm, backend, ms);
 			changed |= set_silent(backend,
 				joined && audible_silence(join, backend, ms) >= farm->config->join.node_timeout);
@@ -309,14 +325,33 @@ bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 	return changed;
 }
 
+/* NULL if the backend is marked as silent or has not joined. */
+static struct heartbeat *heartbeat_of_audible(struct join *join, const struct farm_backend *backend)
+{
+	struct heartbeat *heard = backend->id < join->limit ? &join->heard[backend->id] : NULL;
+
+	return heard && heard->ms && !backend->silent ? heard : NULL;
+}
+
 void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
-			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			struct heartbeat *heard = heartbeat_of_audible(join, &farm->pools[i].backends[j]);
 
-			if (!backend->silent && backend->id < join->limit && join->heard[backend->id].ms)
-				join->heard[backend->id].ms = ms;
+			if (heard)
+				heard->ms = ms;
+		}
+}
+
+void join_excuse_silence(struct join *join, const struct farm *farm, uint64_t ms)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			struct heartbeat *heard = heartbeat_of_audible(join, &farm->pools[i].backends[j]);
+
+			if (heard)
+				heard->excused = ms;
 		}
 }
 
@@ -327,6 +362,7 @@ void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms)
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 
 			backend->silent_ms = has_joined(backend) ? silence(join, backend, ms) : 0;
+			backend->joined_here = has_joined(backend) && is_heard_here(join, farm, backend, ms);
 			backend->silent = has_joined(backend) &&
 					  audible_silence(join, backend, ms) >= farm->config->join.node_timeout;
 		}
@@ -340,7 +376,22 @@ static bool has_backend_up(const struct farm_pool *pool)
 	return false;
 }
 
-const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms)
+/* Returns a server only once in node_timeout: its removal by the group takes a moment. */
+static bool has_expired(struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t timeout = farm->config->join.node_timeout;
+	struct heartbeat *heard;
+
+	if (!has_joined(backend) || backend->outage.held || audible_silence(join, backend, ms) < 2 * timeout)
+		return false;
+	heard = &join->heard[backend->id];
+	if (heard->expired && ms - heard->expired < timeout)
+		return false;
+	heard->expired = ms;
+	return true;
+}
+
+const struct farm_backend *join_find_expired(struct join *join, const struct farm *farm, uint64_t ms)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
@@ -348,9 +399,7 @@ const struct farm_backend *join_find_expired(const struct join *join, const stru
 		if (pool->fail_open && !has_backend_up(pool))
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
-			if (has_joined(&pool->backends[j]) && !pool->backends[j].outage.held &&
-				audible_silence(join, &pool->backends[j], ms) >=
-					2 * (uint64_t)farm->config->join.node_timeout)
+			if (has_expired(join, farm, &pool->backends[j], ms))
 				return &pool->backends[j];
 	}
 	return NULL;
@@ -381,12 +430,20 @@ static struct join_answer add(struct join *join, struct farm *farm, const struct
 	return done;
 }
 
-/* Handles a heartbeat, which may have a new weight. The action `start` cancels a pending removal. */
+/* Does a `start` cancel the pending removal of the backend? One that was sent before the `shutdown` may arrive later.
+ */
+static bool does_return(const struct join *join, const struct farm_backend *backend, const struct join_command *command)
+{
+	return command->action == JOIN_START && (backend->record.overrides & OVERRIDE_LEAVING) &&
+	       (backend->id >= join->limit || command->signed_at > join->heard[backend->id].left_at);
+}
+
+/* Handles a heartbeat, which may have a new weight. */
 static struct join_answer keep(struct join *join, const struct farm *farm, struct farm_backend *backend,
 	const struct join_command *command, uint64_t ms)
 {
 	struct backend_record *record = &backend->record;
-	bool returns = command->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
+	bool returns = does_return(join, backend, command);
 	struct join_answer done = join_answer(200, returns ? "joined" : "heartbeat received");
 
 	done.shared = is_news(join, farm, backend, command, ms);
@@ -508,7 +565,13 @@ static const struct farm_backend *accept_newer_clock(
 		return NULL;
 	}
 	due = is_due(join, farm, backend, ms);
-	*sign = (struct heartbeat){.ms = ms, .shared = due ? ms : sign->shared, .signed_at = command->signed_at};
+	*sign = (struct heartbeat){
+		.ms = ms,
+		.here = ms,
+		.shared = due ? ms : sign->shared,
+		.signed_at = command->signed_at,
+		.left_at = sign->left_at,
+	};
 	return due ? backend : NULL;
 }
 

@@ -85,12 +85,17 @@ void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms);
  * which the balancer could not receive: servers may have stopped retrying their heartbeats. */
 void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms);
 
+/* The balancer could not receive heartbeats until now: the silence of all backends that are not marked as silent counts
+ * from now. */
+void join_excuse_silence(struct join *join, const struct farm *farm, uint64_t ms);
+
 /* The load in the last heartbeat of the backend, per cent; JOIN_NO_LOAD if it reports none, or after node_timeout
  * without a heartbeat. */
 #define JOIN_NO_LOAD (-1)
 int join_load(const struct join *join, const struct farm *farm, const struct farm_backend *backend, uint64_t ms);
 
-/* Returns a backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. Never
- * returns a suspected backend (`held` in outage.h). If a pool fails open and none of its backends is up, no backend of
- * the pool is returned: the failure is then probably on the balancer's side. */
-const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms);
+/* Returns a backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. `ms` may
+ * be earlier than now. Returns a backend that remains again after node_timeout. Never returns a suspected backend
+ * (`held` in outage.h). If a pool fails open and none of its backends is up, no backend of the pool is returned: the
+ * failure is then probably on the balancer's side. */
+const struct farm_backend *join_find_expired(struct join *join, const struct farm *farm, uint64_t ms);

@@ -62,7 +62,7 @@ struct plan {
 	struct plan_moves *moves; /* one for each pool of the desired image */
 	size_t move_count;
 	bool *reassigned;            /* by id: the plan gives this id to a different backend */
-	struct messages disruptions; /* changes of services that would move live calls to other servers */
+	struct messages disruptions; /* changes of services that would move live calls to other servers, or end them */
 };
 
 /* Compares two images. Both must outlive the plan. */

@@ -47,8 +47,12 @@ static struct port_owner find_owner(const struct image *image, const struct serv
 
 static void compare_port(struct draft *draft, const struct service_key *vip, uint32_t port)
 {
+	struct service_key key = *vip;
+
+	key.port = htons(port);
 	if (port && port <= LAST_PORT)
-		plan_compare_port(draft, find_owner(draft->running, vip, port), find_owner(draft->desired, vip, port));
+		plan_compare_port(
+			draft, &key, find_owner(draft->running, vip, port), find_owner(draft->desired, vip, port));
 }
 
 /* The owner can only change at the first port of an entry, and at the first port behind it. */

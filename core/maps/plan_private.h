@@ -10,6 +10,7 @@ struct draft {
 	const struct image *desired;
 	struct plan *plan;
 	bool *described; /* by service id: a step already describes the change of this service; NULL: no step does */
+	bool *reduced;   /* by service id: a disruption reports a lost VIP or port of this service; NULL: none does */
 };
 
 struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value);
@@ -42,7 +43,9 @@ struct port_owner {
 	uint32_t backend; /* id */
 };
 
-/* Reports live calls that a port would move to a different owner. plan_ports() calls plan_compare_port() at least once
- * for each group of adjacent ports with the same owners in both images. */
+/* Reports live calls that a port would move to a different owner, or that would end because the port has none.
+ * plan_ports() calls plan_compare_port() at least once for each group of adjacent ports with the same owners in both
+ * images. `key`: the VIP and the port. */
 void plan_ports(struct draft *draft);
-void plan_compare_port(struct draft *draft, struct port_owner before, struct port_owner after);
+void plan_compare_port(
+	struct draft *draft, const struct service_key *key, struct port_owner before, struct port_owner after);

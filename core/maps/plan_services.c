@@ -64,16 +64,16 @@ static bool compare_pools(
 	return moves;
 }
 
-/* Describes a service once, even if it has several VIPs. */
-static bool is_described(struct draft *draft, uint32_t service)
+/* Marks a service in `*marks`. Returns true if it has the mark already. */
+static bool is_marked(const struct draft *draft, bool **marks, uint32_t service)
 {
-	bool described;
+	bool marked;
 
-	if (!draft->described)
-		draft->described = allocate(draft->desired->contract.services, sizeof(*draft->described));
-	described = draft->described[service];
-	draft->described[service] = true;
-	return described;
+	if (!*marks)
+		*marks = allocate(draft->desired->contract.services, sizeof(**marks));
+	marked = (*marks)[service];
+	(*marks)[service] = true;
+	return marked;
 }
 
 static const char *name_of(const struct image *image, const struct service *service)
@@ -121,7 +121,7 @@ static void describe_change(
 
 	moves = compare_services(draft, before, after, out);
 	fclose(out);
-	if (length && !is_described(draft, after->id)) {
+	if (length && !is_marked(draft, &draft->described, after->id)) {
 		plan_describe(step, "service %s: %s", name, text + strlen("; "));
 		if (moves)
 			messages_add(
@@ -144,10 +144,9 @@ static bool describe_owner(const struct draft *draft, const struct service *befo
 	return true;
 }
 
-/* Reports the calls of a service, unless an equal line does. */
-static void report_once(struct messages *disruptions, const char *name, const char *text)
+/* Removes the last line if an earlier line is equal: many ports of a service may have the same line. */
+static void drop_repeated(struct messages *disruptions)
 {
-	messages_add(disruptions, "service %s: %s: live calls would move to other servers", name, text);
 	for (size_t i = 0; i + 1 < disruptions->count; i++)
 		if (!strcmp(disruptions->list[i], disruptions->list[disruptions->count - 1])) {
 			free(disruptions->list[--disruptions->count]);
@@ -155,24 +154,49 @@ static void report_once(struct messages *disruptions, const char *name, const ch
 		}
 }
 
-void plan_compare_port(struct draft *draft, struct port_owner before, struct port_owner after)
+static void compare_owners(struct draft *draft, const struct service *before, struct port_owner after)
 {
+	struct messages *disruptions = &draft->plan->disruptions;
 	size_t length;
 	char *text;
-	FILE *out;
+	FILE *out = open_text(&text, &length);
 
-	if (!before.service || (!after.service && !after.backend))
-		return;
-	out = open_text(&text, &length);
-	if (describe_owner(draft, before.service, after, out)) {
+	if (describe_owner(draft, before, after, out)) {
 		fflush(out);
-		report_once(&draft->plan->disruptions,
-			after.backend ? name_of(draft->running, before.service)
-				      : name_of(draft->desired, after.service),
+		messages_add(disruptions, "service %s: %s: live calls would move to other servers",
+			after.backend ? name_of(draft->running, before) : name_of(draft->desired, after.service),
 			text + strlen("; "));
+		drop_repeated(disruptions);
 	}
 	fclose(out);
 	free(text);
+}
+
+/* Reports a service that loses a VIP or a port, once for each service: there may be very many ports. A whole service is
+ * removed on purpose. */
+static void report_removed(struct draft *draft, const struct service_key *key, const struct service *before)
+{
+	const char *name = name_of(draft->running, before);
+	bool is_range = !hash_map_find(draft->running->maps[IMAGE_SERVICES], key);
+	char vip[ADDRESS_TEXT_SIZE], port[16];
+
+	if (strcmp(draft->desired->service_names[before->id].name, name) ||
+		is_marked(draft, &draft->reduced, before->id))
+		return;
+	snprintf(port, sizeof(port), "port %u", ntohs(key->port));
+	messages_add(&draft->plan->disruptions,
+		"service %s: %s %s %s is removed: packets to it would no longer be forwarded, and live calls would end",
+		name, address_format(&key->vip, vip), config_protocol_name(key->protocol),
+		is_range ? "(some ports)" : port);
+}
+
+void plan_compare_port(
+	struct draft *draft, const struct service_key *key, struct port_owner before, struct port_owner after)
+{
+	if (before.service && (after.service || after.backend))
+		compare_owners(draft, before.service, after);
+	else if (before.service)
+		report_removed(draft, key, before.service);
 }
 
 /* --- Entries */
@@ -332,4 +356,5 @@ void plan_entries(struct draft *draft)
 		plan_ports(draft);
 	messages_cut(&draft->plan->disruptions, MESSAGES_SHOWN);
 	free(draft->described);
+	free(draft->reduced);
 }

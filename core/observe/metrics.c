@@ -73,6 +73,15 @@ static void put_capture(struct text *text, const struct metrics *metrics)
 	put_results(text, METRIC_capture_lost_messages, "reason", metrics->capture_losses);
 }
 
+static void put_join(struct text *text, const struct metrics *metrics)
+{
+	const struct metrics_result losses[] = {
+		{"buffer_full", metrics->join_lost_datagrams}, {"no_descriptor", metrics->join_lost_connections}, {}};
+
+	metrics_put_family(text, &metric_texts[METRIC_join_lost_requests]);
+	put_results(text, METRIC_join_lost_requests, "reason", losses);
+}
+
 /* --- guards */
 
 /* While the program counts a packet, `refused` can be larger than `dropped`. */
@@ -216,6 +225,7 @@ char *metrics_write(const struct metrics *metrics, bool openmetrics, size_t *len
 	put_interfaces(&text, metrics);
 	put_packets(&text, metrics);
 	put_capture(&text, metrics);
+	put_join(&text, metrics);
 	put_guards(&text, metrics);
 	put_services(&text, metrics);
 	metrics_put_pools(&text, metrics);

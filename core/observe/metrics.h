@@ -19,7 +19,8 @@ enum metric_type {
 #define METRICS(X)                                                                                                     \
 	X(daemon, INFO, "version", "Version of the running sipxdpd")                                                   \
 	X(daemon_start_time_seconds, GAUGE, "", "Time at which sipxdpd started, since the epoch")                      \
-	X(daemon_log_lines_lost, COUNTER, "", "Log lines that were lost because standard error was not read")          \
+	X(daemon_log_lines_lost, COUNTER, "",                                                                          \
+		"Log lines that were lost because standard error was not read, or its disk is full")                   \
 	X(daemon_longest_turn_seconds, GAUGE, "", "Longest time between two waits of the event loop for events")       \
 	X(daemon_reconcile_pending, GAUGE, "",                                                                         \
 		"1 if the last change of the maps failed, or new maps are being filled; else 0")                       \
@@ -33,6 +34,9 @@ enum metric_type {
 	X(capture_lost_messages, COUNTER, "reason",                                                                    \
 		"SIP messages that the capture server did not receive; reason: ring_full, incomplete, too_long, "      \
 		"unsent or refused; refused ones are also counted as sent")                                            \
+	X(join_lost_requests, COUNTER, "reason",                                                                       \
+		"Requests of servers (join) that were lost; reason: buffer_full (datagrams) or no_descriptor "         \
+		"(connections)")                                                                                       \
 	X(counted_calls, GAUGE, "", "Entries of the map of counted calls")                                             \
 	X(counted_calls_limit, GAUGE, "", "Entries for which the map of counted calls has room")                       \
 	X(tracked_calls_limit, GAUGE, "", "Calls that the balancer can track during migrations")                       \
@@ -170,6 +174,7 @@ struct metrics_result {
 struct metrics {
 	const char *version;
 	uint64_t started; /* s since the epoch */
+	uint64_t join_lost_datagrams, join_lost_connections;
 	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, away, tracked_calls_limit, counted_calls,
 		counted_calls_limit;
 	struct verdict_counters verdicts;

@@ -47,6 +47,13 @@ static void check_interfaces(
 	messages_free(&faults);
 }
 
+void readiness_check_forwarding(
+	const struct image *image, readiness_link_of *link_of, void *data, struct messages *reasons)
+{
+	readiness_check_away(image->state.away_since, reasons);
+	check_interfaces(image, link_of, data, reasons);
+}
+
 static bool has_owners(const struct image *image, uint32_t pool)
 {
 	const __u16 *slots = image_slots(image, pool);
@@ -108,7 +115,7 @@ static const char **find_faults(const struct image *image)
 		if (!has_owners(image, pool))
 			faults[pool] = live[pool] ? "no backend takes new calls" : "no backend can receive packets";
 		else if (!live[pool])
-			faults[pool] = "its backends are down or suspected";
+			faults[pool] = "its backends are down or suspected (see 'sipxdp-ctl backend list')";
 	}
 	free(live);
 	return faults;
@@ -163,9 +170,8 @@ int readiness_check(const struct image *image, const char *service, readiness_li
 	const char **faults = find_faults(image);
 	bool found = !service;
 
-	readiness_check_away(image->state.away_since, reasons);
+	readiness_check_forwarding(image, link_of, data, reasons);
 	check_blind(image, reasons);
-	check_interfaces(image, link_of, data, reasons);
 	for (uint32_t id = 0; id < image->contract.services; id++) {
 		const char *name = image->service_names[id].name;
 

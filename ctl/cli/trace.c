@@ -23,7 +23,8 @@ struct trace {
 	long long count; /* packets so far */
 	long long limit; /* 0: none */
 	long long lost;
-	bool failed;
+	bool failed;    /* nothing more can be shown */
+	bool unwritten; /* the pcap file is not complete */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -161,15 +162,22 @@ static char *read_body(const json_t *packet, const uint8_t *frame, size_t size)
 	return start && start < end ? strndup((const char *)frame + start, end - start) : NULL;
 }
 
-static void put_pcap(struct trace *trace, const json_t *packet, const uint8_t *frame, size_t size)
+/* A reader of standard output that has ended is not an error. */
+static bool fail_pcap(struct trace *trace)
+{
+	trace->failed = true;
+	trace->unwritten = errno != EPIPE;
+	if (trace->unwritten)
+		output_error(trace->output, "cannot write the pcap file: %s", strerror(errno));
+	return false;
+}
+
+static bool put_pcap(struct trace *trace, const json_t *packet, const uint8_t *frame, size_t size)
 {
 	size_t length = json_integer_value(json_object_get(packet, "length"));
 
-	if (!trace->pcap || pcap_put(trace->pcap, read_time(member(packet, "time")), frame, size, length))
-		return;
-	trace->failed = true;
-	if (errno != EPIPE)
-		output_error(trace->output, "cannot write the pcap file: %s", strerror(errno));
+	return !trace->pcap || pcap_put(trace->pcap, read_time(member(packet, "time")), frame, size, length) ||
+	       fail_pcap(trace);
 }
 
 static void put_hep(struct trace *trace, const json_t *packet, const uint8_t *frame, size_t size)
@@ -209,14 +217,17 @@ static void put_packet(struct trace *trace, json_t *packet)
 	uint8_t *frame;
 	size_t size;
 
-	trace->count++;
 	frame = read_frame(packet, &size);
 	if (!frame) {
 		output_error(trace->output, "out of memory");
 		trace->failed = true;
 		return;
 	}
-	put_pcap(trace, packet, frame, size);
+	if (!put_pcap(trace, packet, frame, size)) {
+		free(frame);
+		return;
+	}
+	trace->count++;
 	put_hep(trace, packet, frame, size);
 	if (trace->body)
 		body = read_body(packet, frame, size);
@@ -388,9 +399,9 @@ bool trace_run(struct output *output, struct client *client, const json_t *value
 		finish(&trace);
 	else if (reply.result && *client->error)
 		output_error(output, "%s", client->error);
-	if (trace.pcap && !trace.quiet)
-		fclose(trace.pcap);
+	if (trace.pcap && !trace.quiet && fclose(trace.pcap) && !trace.failed)
+		fail_pcap(&trace);
 	hep_output_close(trace.hep);
 	protocol_reply_free(&reply);
-	return done;
+	return done && !trace.unwritten;
 }

@@ -13,6 +13,7 @@
 #include "ctl/maps/pin_directory.h"
 #include "active_maps.h"
 #include "ctl/maps/clock.h"
+#include "ctl/daemon/group/group_watch.h"
 #include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "old_abi.h"
@@ -98,6 +99,21 @@ static int lock_maps(struct daemon *daemon)
 		close(daemon->lock);
 	daemon->lock = fd;
 	return 0;
+}
+
+const char *active_maps_directory(const struct daemon *daemon, char path[ACTIVE_MAPS_PATH_SIZE])
+{
+	if (daemon->using_next_maps || maps_are_pinned(daemon->maps, daemon->pin_directory))
+		return daemon->pin_directory;
+	snprintf(path, ACTIVE_MAPS_PATH_SIZE, "/proc/self/fd/%d", daemon->lock);
+	return maps_are_pinned(daemon->maps, path) == 1 ? path : daemon->pin_directory;
+}
+
+bool active_maps_are_cut_off(const struct daemon *daemon)
+{
+	char path[ACTIVE_MAPS_PATH_SIZE];
+
+	return active_maps_directory(daemon, path) == path;
 }
 
 /* --- opening one set of maps */
@@ -479,6 +495,8 @@ static void switch_to_pinned(struct daemon *daemon)
 	if (!error) {
 		daemon->using_next_maps = false;
 		open_rings(daemon);
+		if (!maps_are_filled(daemon->maps))
+			group_watch_restart(daemon->group_watch);
 	} else if (daemon->using_next_maps && error == -ENOENT) {
 		if (!daemon->is_switch_interrupted)
 			log_error("the loader was interrupted before the new maps were in place: run 'sipxdp-loader "

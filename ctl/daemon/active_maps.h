@@ -11,5 +11,14 @@
  * -ECANCELED if a signal stops the daemon. */
 int active_maps_open(struct daemon *daemon);
 
+/* The directory that contains the pins of the maps in use: the pin directory or, if bpffs was unmounted, the directory
+ * that the daemon has locked, which only the daemon still reaches (active_maps_are_cut_off()). Returns `path` or the
+ * pin directory. */
+#define ACTIVE_MAPS_PATH_SIZE 32
+const char *active_maps_directory(const struct daemon *daemon, char path[ACTIVE_MAPS_PATH_SIZE]);
+
+/* Do the pins, and with them the attachment of the balancer, end when the daemon exits? */
+bool active_maps_are_cut_off(const struct daemon *daemon);
+
 /* Call this every second: switches to other maps when the loader has replaced the current ones. */
 void active_maps_update(struct daemon *daemon);

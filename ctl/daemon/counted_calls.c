@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "bpf/call.h"
 #include "core/base/memory.h"
 #include "counted_calls.h"
 #include "ctl/maps/clock.h"
@@ -16,9 +17,10 @@
  * INVITE may wait in a queue: its entry is kept for MIGRATION_CALL_SECONDS. */
 #define FORGOTTEN_SECONDS (24 * 3600)
 
-/* The live entries of a backend. */
+/* The live entries of a backend, and its silent ones: placed calls that do not count, but have not ended. */
 struct tally {
 	int32_t sampled, placed;
+	uint32_t silent;
 };
 
 struct counted_calls {
@@ -32,6 +34,7 @@ struct counted_calls {
 	struct tally *before;  /* by backend id: what backend_loads had when the reading began */
 	uint32_t *heard;       /* by backend id: time of the last message of a placed call */
 	struct tally *drift;   /* by backend id: what the last reading could not explain */
+	uint32_t *silent;      /* by backend id: silent placed calls, found by the last complete reading */
 	struct tracked_key keys[COUNTED_BATCH];
 	struct tracked_call calls[COUNTED_BATCH];
 };
@@ -47,6 +50,7 @@ static void forget(struct counted_calls *calls)
 	free(calls->before);
 	free(calls->drift);
 	free(calls->heard);
+	free(calls->silent);
 }
 
 void counted_calls_free(struct counted_calls *calls)
@@ -72,6 +76,7 @@ static void follow_maps(struct counted_calls *calls, const struct maps *maps)
 	calls->before = allocate(limit + 1, sizeof(*calls->before));
 	calls->drift = allocate(limit + 1, sizeof(*calls->drift));
 	calls->heard = allocate(limit + 1, sizeof(*calls->heard));
+	calls->silent = allocate(limit + 1, sizeof(*calls->silent));
 }
 
 static bool have_room(const struct counted_calls *calls, const struct maps *maps)
@@ -115,8 +120,10 @@ static void count(struct counted_calls *calls, const struct tracked_call *call, 
 		return;
 	if (call->placed && call->seen > calls->heard[call->backend])
 		calls->heard[call->backend] = call->seen;
-	if (call->ended || fate == COUNTED_SILENT)
+	if (call->ended || fate == COUNTED_SILENT) {
+		calls->found[call->backend].silent += call->placed && call_is_live(&call->dialogs);
 		return;
+	}
 	calls->found[call->backend].placed += call->placed;
 	calls->found[call->backend].sampled += !call->placed;
 }
@@ -141,7 +148,7 @@ static struct tally read_load(const struct maps *maps, uint32_t id)
 {
 	const struct maps_load load = maps_load(maps, id);
 
-	return (struct tally){load.sampled, load.placed};
+	return (struct tally){.sampled = load.sampled, .placed = load.placed};
 }
 
 static void begin(struct counted_calls *calls, const struct maps *maps)
@@ -184,6 +191,7 @@ static void finish(struct counted_calls *calls, const struct maps *maps)
 			maps_add_load(maps, id, sampled, placed);
 		drift->sampled -= sampled;
 		drift->placed -= placed;
+		calls->silent[id] = found->silent;
 	}
 	calls->last_entries = calls->entries;
 	calls->complete = true;
@@ -239,6 +247,17 @@ bool counted_calls_have_room(const struct counted_calls *calls, const struct dae
 
 /* --- placed calls */
 
+/* Has the backend placed calls that have not ended? Only their entries know their backend, also while they are silent.
+ */
+static bool has_placed_calls(const struct daemon *daemon, uint16_t id)
+{
+	const struct counted_calls *calls = daemon->counted_calls;
+
+	if (maps_load(daemon->maps, id).placed)
+		return true;
+	return id <= calls->limit && (calls->silent[id] || calls->found[id].silent);
+}
+
 void counted_calls_report(const struct daemon *daemon, struct farm *farm)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
@@ -246,7 +265,7 @@ void counted_calls_report(const struct daemon *daemon, struct farm *farm)
 
 		pool->has_placed_calls = false;
 		for (size_t j = 0; j < pool->count; j++)
-			pool->has_placed_calls |= maps_load(daemon->maps, pool->backends[j].id).placed;
+			pool->has_placed_calls |= has_placed_calls(daemon, pool->backends[j].id);
 		pool->may_have_placed_calls =
 			pool->has_placed_calls || !counted_calls_are_known(daemon->counted_calls, daemon);
 	}

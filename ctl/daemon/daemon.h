@@ -90,8 +90,8 @@ int daemon_reconcile(struct daemon *daemon);
 int daemon_change(struct daemon *daemon, struct effects *effects);
 
 /* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. -EINVAL: FILE contains errors, which
- * `faults` lists. -EPERM: `move_calls` is false, and the change would move established calls, which `effects` lists.
- * In both cases the running configuration does not change. */
+ * `faults` lists. -EPERM: `move_calls` is false, and the change would move or end established calls, which `effects`
+ * lists. In both cases the running configuration does not change. */
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
 
 /* Reads FILE and computes the effects of a reload, without applying it. The caller frees the result with config_free();

@@ -2,6 +2,7 @@
 /* Reads the configuration file, and replaces or previews the farm. See daemon.h. */
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <time.h>
 #include "ctl/daemon/group/group_watch.h"
@@ -13,6 +14,7 @@
 #include "ctl/maps/clock.h"
 #include "backend_state.h"
 #include "daemon.h"
+#include "drain.h"
 #include "listening_clock.h"
 #include "log.h"
 
@@ -40,7 +42,7 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 {
 	char text[FAULT_TEXT_SIZE];
 
-	for (size_t i = 0; i < faults->count; i++)
+	for (size_t i = 0; i < faults->listed; i++)
 		log_error("%s", fault_format(&faults->list[i], daemon->config_path, text));
 }
 
@@ -58,20 +60,35 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	daemon_watch_neighbours(daemon);
 }
 
+/* An interface that does not exist makes the health checks fail, and the loader cannot attach to it. */
+static void warn_of_interfaces(const struct config *config, struct messages *warnings)
+{
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (!if_nametoindex(config->interfaces[i]) && errno == ENODEV)
+			messages_add(warnings, "interface %s does not exist: health checks fail (see 'ip link')",
+				config->interfaces[i]);
+}
+
 /* Computes the effects of a change to `farm`. Modifies `farm`. */
 static void predict(struct daemon *daemon, struct farm *farm, struct effects *effects)
 {
+	const bool new_file = farm->config != daemon->farm->config;
+	bool *has_calls = new_file ? drain_has_calls(daemon) : NULL;
 	const struct preview_now now = {.ms = clock_msec(),
 		.epoch = time(NULL),
 		.listening = daemon->listening_since,
-		.listened = listening_clock_now()};
+		.listened = listening_clock_now(),
+		.has_calls = has_calls};
 
 	farm_take_over(farm, daemon->farm);
 	backend_state_report(daemon, farm);
 	join_listener_mark_silent(daemon->join_listener, farm);
 	worker_unlock(daemon->worker);
 	preview(effects, daemon->desired, daemon->farm->config, farm, daemon->running, now);
+	if (new_file)
+		warn_of_interfaces(farm->config, &effects->warnings);
 	worker_lock(daemon->worker);
+	free(has_calls);
 }
 
 static void predict_copy(struct daemon *daemon, const struct farm *farm, struct effects *effects)

@@ -90,16 +90,30 @@ bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *back
 	       is_quiet(counts.heard) && is_quiet(placed.heard) && !has_slots(daemon, pool->id, backend->id);
 }
 
+static bool has_calls(const struct daemon *daemon, uint16_t id)
+{
+	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, id);
+
+	return counts.calls || counts.connections || counted_calls_placed(daemon, id).calls ||
+	       !tracked_calls_are_known(daemon->calls, daemon) ||
+	       !counted_calls_are_known(daemon->counted_calls, daemon);
+}
+
+bool *drain_has_calls(const struct daemon *daemon)
+{
+	const uint32_t limit = daemon->running->contract.backends;
+	bool *by_id = allocate(limit + 1, sizeof(*by_id));
+
+	for (uint32_t id = 1; id <= limit; id++)
+		by_id[id] = daemon->running->records[id].name[0] && has_calls(daemon, id);
+	return by_id;
+}
+
 /* Can calls send packets to this backend? They can if the backend is the previous owner of a migrating slot, if a
  * tracked call of such a slot is at this backend, or if a placed call is there. */
 static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t id)
 {
-	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, id);
-
-	return is_among(daemon, image_previous_owners(daemon->running, pool), id) || counts.calls ||
-	       counts.connections || counted_calls_placed(daemon, id).calls ||
-	       !tracked_calls_are_known(daemon->calls, daemon) ||
-	       !counted_calls_are_known(daemon->counted_calls, daemon);
+	return is_among(daemon, image_previous_owners(daemon->running, pool), id) || has_calls(daemon, id);
 }
 
 /* When a backend lost its last slot, or may last have received new calls; 0: it has a slot. */

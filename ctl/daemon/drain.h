@@ -31,6 +31,10 @@ void drain_end_change(struct drain *drain, const struct daemon *daemon);
 void drain_write_removals(struct drain *drain, const struct daemon *daemon, json_t *list);
 void drain_take_removals(struct drain *drain, const struct daemon *daemon, const json_t *list);
 
+/* Which backends have tracked or placed calls, or tracked connections? All of them, if it is unknown. By backend id;
+ * the caller frees the array. */
+bool *drain_has_calls(const struct daemon *daemon);
+
 void drain_log_end(const char *pool, const char *name);
 
 /* Call this every second: removes each backend that has a pending removal and no calls left, or lets the group remove

@@ -20,6 +20,7 @@
 #define BACKENDS_WATCHED 1024
 
 #define TEXT_SIZE 256
+#define ENDED_SIZE 48
 #define NAMING_SECONDS 3 /* limit of a search, from the second after its start */
 
 /* The maximum packets per second of all interfaces at which the daemon searches for the source of a flood. While the
@@ -369,14 +370,26 @@ void floods_sample(struct floods *floods, struct daemon *daemon)
 	name_sources(floods, daemon);
 }
 
+/* The warning stays for USUAL_RATE_END seconds after the flood. */
+static const char *ended_text(const struct usual_rate *rate, char text[ENDED_SIZE])
+{
+	unsigned int quiet = usual_rate_quiet(rate);
+
+	*text = '\0';
+	if (quiet)
+		snprintf(text, ENDED_SIZE, " (the flood ended %u s ago)", quiet);
+	return text;
+}
+
 static void warn_of(const struct series *list, size_t count, floods_warn *warn, void *data)
 {
-	char text[TEXT_SIZE + HEAVIEST_TEXT_SIZE];
+	char text[TEXT_SIZE + ENDED_SIZE + HEAVIEST_TEXT_SIZE], ended[ENDED_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
 		if (!list[i].rate.unusual)
 			continue;
-		snprintf(text, sizeof(text), "%s%s%s", list[i].text, *list[i].source ? "; " : "", list[i].source);
+		snprintf(text, sizeof(text), "%s%s%s%s", list[i].text, ended_text(&list[i].rate, ended),
+			*list[i].source ? "; " : "", list[i].source);
 		warn(data, text);
 	}
 }

@@ -35,6 +35,7 @@ static struct {
 	int fd;
 	int journal;                /* socket for send_to_journal(); valid if is_journal */
 	uint64_t lost, lost_before; /* lines lost since the last written line, and before it */
+	int error;                  /* why the last write failed; EAGAIN: the reader is too slow */
 	char rest[LOG_LINE_SIZE];   /* the rest of a line that a terminal has accepted only in part */
 	size_t rest_length;
 } out;
@@ -78,8 +79,10 @@ static ssize_t write_some(const char *text, size_t length)
 
 	if (out.is_socket)
 		return send(out.fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (out.may_block && poll(&room, 1, 0) != 1)
+	if (out.may_block && poll(&room, 1, 0) != 1) {
+		errno = EAGAIN;
 		return -1;
+	}
 	return write(out.fd, text, length);
 }
 
@@ -179,14 +182,18 @@ static int send_to_journal(int priority, const struct log_field *fields, const c
 
 /* --- standard error */
 
-/* False if the write would block. The rest of a partly written line is kept and precedes the next line. */
+/* False if the write failed. The rest of a partly written line is kept and precedes the next line. */
 static bool put(const char *text, size_t length)
 {
 	ssize_t written = write_some(text, length);
 
-	if (written < 0)
+	if (written < 0) {
+		out.error = errno;
 		return false;
+	}
 	out.rest_length = length - written;
+	if (out.rest_length)
+		out.error = EAGAIN;
 	memmove(out.rest, text + written, out.rest_length);
 	return true;
 }
@@ -220,7 +227,7 @@ static bool put_line(int priority, const char *line)
 
 /* --- events */
 
-/* Writes to the journal's native socket or, without this socket, to standard error. False if the write would block. */
+/* Writes to the journal's native socket or, without this socket, to standard error. False if the write failed. */
 static bool write_event(int priority, const struct log_field *fields, const char *format, va_list arguments)
 {
 	char bytes[LOG_LINE_SIZE];
@@ -230,6 +237,8 @@ static bool write_event(int priority, const struct log_field *fields, const char
 	add_line(&line, fields, format, arguments);
 	if (out.is_journal)
 		error = send_to_journal(priority, fields, bytes);
+	if (error == -EAGAIN)
+		out.error = EAGAIN;
 	return !error || (error != -EAGAIN && put_line(priority, bytes));
 }
 
@@ -244,6 +253,11 @@ __attribute__((format(printf, 2, 3))) static bool write_warning(const struct log
 	return written;
 }
 
+static const char *lost_reason(void)
+{
+	return out.error == EAGAIN ? "standard error was not read" : strerrordesc_np(out.error);
+}
+
 /* Writes the rest of the previous line and the number of lost lines. False if there is no room. */
 static bool catch_up(void)
 {
@@ -253,8 +267,8 @@ static bool catch_up(void)
 		return false;
 	if (!out.lost)
 		return true;
-	if (!write_warning(LOG_FIELDS({"event", "log_lost"}), "%" PRIu64 " log lines lost: standard error was not read",
-		    out.lost))
+	if (!write_warning(
+		    LOG_FIELDS({"event", "log_lost"}), "%" PRIu64 " log lines lost: %s", out.lost, lost_reason()))
 		return false;
 	out.lost_before += out.lost;
 	out.lost = 0;
@@ -314,4 +328,14 @@ uint64_t log_lost(void)
 	lost = out.lost_before + out.lost;
 	pthread_mutex_unlock(&lock);
 	return lost;
+}
+
+const char *log_lost_reason(void)
+{
+	const char *reason;
+
+	pthread_mutex_lock(&lock);
+	reason = lost_reason();
+	pthread_mutex_unlock(&lock);
+	return reason;
 }

@@ -43,6 +43,9 @@ void log_flush(void);
 /* The number of lines lost since the start. */
 uint64_t log_lost(void);
 
+/* Why the last of these lines was lost. */
+const char *log_lost_reason(void);
+
 #define log_debug(format, ...) log_event(LOG_DEBUG, NULL, format, ##__VA_ARGS__)
 #define log_info(format, ...) log_event(LOG_INFO, NULL, format, ##__VA_ARGS__)
 #define log_warning(format, ...) log_event(LOG_WARNING, NULL, format, ##__VA_ARGS__)

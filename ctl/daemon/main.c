@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include "ctl/daemon/probe/certificates.h"
 #include "ctl/daemon/guard/guard_files.h"
+#include "active_maps.h"
 #include "daemon.h"
 #include "descriptors.h"
 #include "log.h"
@@ -23,7 +24,7 @@ static int check(const char *path)
 	int result = config ? EXIT_SUCCESS : EXIT_FAILURE;
 	char text[FAULT_TEXT_SIZE];
 
-	for (size_t i = 0; i < faults.count; i++)
+	for (size_t i = 0; i < faults.listed; i++)
 		fprintf(stderr, "%s\n", fault_format(&faults.list[i], path, text));
 	faults_free(&faults);
 	config_free(config);
@@ -113,7 +114,10 @@ static int run(struct daemon *daemon)
 		log_info("running with %s", daemon->config_path);
 		error = worker_run_loop(daemon->worker);
 		sd_notify(0, "STOPPING=1");
-		log_info("exiting; forwarding continues");
+		if (active_maps_are_cut_off(daemon))
+			log_warning("exiting; the pins in %s are gone, so forwarding ends", daemon->pin_directory);
+		else
+			log_info("exiting; forwarding continues");
 	}
 	daemon_stop(daemon);
 	sd_event_unref(daemon->event);

@@ -204,8 +204,13 @@ typedef void maps_visit_block(
 int maps_visit_blocks(const struct maps *maps, maps_visit_block *visit, void *data);
 int maps_visit_pinned_blocks(const char *directory, maps_visit_block *visit, void *data);
 
-/* The mode in which the balancer whose pins are in this directory is attached to an interface: "native", "generic",
- * "none" (also for a foreign program, or a balancer with older maps), or "unknown" if the kernel does not report it. */
+/* The name that this interface has now: if no interface has the given name, the one that had it when the loader
+ * attached the balancer to it may have been renamed. Returns `name` or `interface`. */
+const char *maps_current_name(const char *directory, const char *interface, char name[INTERFACE_SIZE]);
+
+/* The mode in which the balancer whose pins are in this directory is attached to an interface, which may have been
+ * renamed: "native", "generic", "none" (also for a foreign program, or a balancer with older maps), or "unknown" if the
+ * kernel does not report it. */
 const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface);
 
 /* Why no packet can pass the interface: it "is down" or "has no carrier". NULL: it is up, or there is no such

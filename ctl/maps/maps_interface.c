@@ -16,23 +16,51 @@
 
 #define MAX_READS 3 /* of a program that the loader replaces at the same time */
 
+/* A pinned link. 0 or -errno. */
+static int read_link(const char *links, const char *pin, struct bpf_link_info *info)
+{
+	uint32_t size = sizeof(*info);
+	int error, fd = maps_open_pin(links, pin);
+
+	*info = (struct bpf_link_info){0};
+	if (fd < 0)
+		return fd;
+	error = bpf_obj_get_info_by_fd(fd, info, &size) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
 /* The program of a pinned link of this interface; 0: none, or the link of a different interface. */
 static uint32_t program_of(const char *links, const char *pin, uint32_t ifindex)
 {
-	struct bpf_link_info info = {0};
-	uint32_t size = sizeof(info);
-	int fd = maps_open_pin(links, pin);
+	struct bpf_link_info info;
 
-	if (fd < 0)
-		return 0;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.xdp.ifindex != ifindex)
-		info.prog_id = 0;
-	close(fd);
-	return info.prog_id;
+	return !read_link(links, pin, &info) && info.xdp.ifindex == ifindex ? info.prog_id : 0;
 }
 
-/* The program of the pinned link of an interface; 0: no link. bpffs refuses dots, so the loader pins eth0.7 as eth0:7.
- * A pin keeps its name when its interface is renamed. */
+/* bpffs refuses dots, so the loader pins eth0.7 as eth0:7. */
+static void pin_name(const char *interface, char name[IFNAMSIZ])
+{
+	snprintf(name, IFNAMSIZ, "%s", interface);
+	for (char *dot = strchr(name, '.'); dot; dot = strchr(dot, '.'))
+		*dot = ':';
+}
+
+const char *maps_current_name(const char *directory, const char *interface, char name[INTERFACE_SIZE])
+{
+	struct bpf_link_info info;
+	char links[512];
+
+	if (if_nametoindex(interface))
+		return interface;
+	snprintf(links, sizeof(links), "%s/" PIN_LINKS, directory);
+	pin_name(interface, name);
+	if (!read_link(links, name, &info) && info.xdp.ifindex && if_indextoname(info.xdp.ifindex, name))
+		return name;
+	return interface;
+}
+
+/* The program of the pinned link of an interface; 0: no link. A pin keeps its name when its interface is renamed. */
 static uint32_t linked_program(const char *directory, const char *interface, uint32_t ifindex)
 {
 	char links[512], name[IFNAMSIZ];
@@ -41,9 +69,7 @@ static uint32_t linked_program(const char *directory, const char *interface, uin
 	DIR *dir;
 
 	snprintf(links, sizeof(links), "%s/" PIN_LINKS, directory);
-	snprintf(name, sizeof(name), "%s", interface);
-	for (char *dot = strchr(name, '.'); dot; dot = strchr(dot, '.'))
-		*dot = ':';
+	pin_name(interface, name);
 	program = program_of(links, name, ifindex);
 	dir = program ? NULL : opendir(links);
 	while (dir && !program && (entry = readdir(dir)))
@@ -71,8 +97,9 @@ static bool uses_other_maps(const struct maps *maps, const char *directory, cons
 
 const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface)
 {
+	char name[IFNAMSIZ];
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	int ifindex = if_nametoindex(interface), reads = 0;
+	int ifindex = if_nametoindex(maps_current_name(directory, interface, name)), reads = 0;
 	bool linked = false;
 
 	if (!ifindex && errno != ENODEV)

@@ -156,7 +156,7 @@ section_tunnels() {
 	lab_balance
 	tunnelled "IPv6 in IPv4, sit devices on the backends" sit0
 	lab_in balancer sed -i "s/address: 10.0.1./address: \"2001:db8:1::/; s/}/\"}/" "$LAB_CONFIG"
-	lab_ctl reload > /dev/null
+	lab_ctl reload --move-calls > /dev/null
 	wait_for 10 lab_serving 2
 	tunnelled "IPv6 in IPv6, ip6tnl devices on the backends" ip6tnl0
 	fou_devices_ipv6
@@ -188,7 +188,7 @@ fou_devices_ipv6() {
 	before=$(received ip6tnl0)
 	tunnelled "IPv6 in GUE over IPv6, fou on the backends" ip6tnl0 $((before + 20))
 	lab_in balancer sed -i "s/vip: .*/vip: $LAB_VIP/" "$LAB_CONFIG"
-	lab_ctl reload > /dev/null
+	lab_ctl reload --move-calls > /dev/null
 	before=$(received ip6tnl0)
 	through "IPv4 in GUE over IPv6, fou on the backends" sleep 2
 	is "... they receive every packet" "$(($(received ip6tnl0) - before))" "$(result sent)"

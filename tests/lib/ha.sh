@@ -8,6 +8,8 @@ HA_SPARE=10.0.0.3
 HA_BALANCERS=(balancer spare)
 # A machine under load must not seem dead: keepalived waits for 3.6 s instead of 0.7 s, and for 5 s for its health check.
 HA_SLOWER='s/advert_int 0\.2/advert_int 1/; s/^    timeout 1$/    timeout 5/'
+# The servers are probed by ICMP. No server answers after ha_answer_probes 0.
+HA_PROBED='s/^  - name: proxies/&\n    probe: icmp/'
 HA_PATH=/usr/local/sbin:$PATH
 HA_LEAVE_OUT= # regular expression: ha_run leaves out the blocks that begin with it
 
@@ -106,6 +108,21 @@ ha_has_no_vip() {
 # ha_moved FROM TO: are the VIPs only on the host TO?
 ha_moved() {
 	ha_has_vips "$2" && ha_has_no_vip "$1"
+}
+
+# ha_answer_probes 0|1: the servers ignore or answer the probes of all balancers. All other packets reach them.
+ha_answer_probes() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_in "$backend" sysctl -qw "net.ipv4.icmp_echo_ignore_all=$((1 - $1))"
+	done
+}
+
+# ha_health_is HOST STATUS: the exit status of `sipxdp-ctl health`
+ha_health_is() {
+	local status=0
+	lab_in "$1" sipxdp-ctl health > /dev/null 2>&1 || status=$?
+	[ "$status" -eq "$2" ]
 }
 
 # grows HOST: do packets reach this balancer?

@@ -26,6 +26,8 @@ ecmp_lab() {
 		_ecmp_default "$host" 10.0.0.1 2001:db8::1
 	done
 	"_ecmp_servers_$1"
+	# Some kernels have no dummy interfaces. An ifb interface also keeps addresses without sending anything.
+	lab_in router ip link add standby type dummy 2> /dev/null || ECMP_SLOWER+='; s/type dummy/type ifb/'
 	ha_read_page
 }
 
@@ -89,10 +91,13 @@ _ecmp_knows_zebra() {
 # Loads the file when bgpd and bfdd are clients of zebra, as watchfrr does: bgpd creates no BFD session, and drops IPv6 routes,
 # for neighbours that it connects to before.
 ecmp_frr() {
-	local daemon
+	local daemon zebra_options
+	zebra_options=$(lab_in "$1" sh -c '. /etc/frr/daemons; echo "$zebra_options"')
 	lab_in "$1" install -d -o frr -g frr /run/frr
-	for daemon in zebra bgpd bfdd; do
-		lab_start "$daemon-$1" "$1" "/usr/lib/frr/$daemon"
+	for daemon in "zebra $zebra_options" bgpd bfdd; do
+		# shellcheck disable=SC2086 # the options are words
+		lab_start "${daemon%% *}-$1" "$1" /usr/lib/frr/$daemon
+		daemon=${daemon%% *}
 		wait_for 10 lab_in "$1" test -S "/run/frr/$daemon.vty"
 	done
 	wait_for 10 _ecmp_knows_zebra "$1"
@@ -105,6 +110,28 @@ ecmp_frr() {
 ecmp_hops() {
 	[ "$(lab_in router ip route show "$LAB_VIP" | grep -c ' via ')" -eq "$1" ] &&
 		{ [ -n "${ECMP_NO_IPV6:-}" ] || [ "$(lab_in router ip -6 route show "$LAB_VIP6" | grep -c ' via ')" -eq "$1" ]; }
+}
+
+# ecmp_paths COUNT PATH: does the router know COUNT paths to the VIP with this AS path?
+ecmp_paths() {
+	[ "$(lab_in router vtysh -c "show bgp ipv4 unicast $LAB_VIP/32 json" | jq --arg path "$2" \
+		'[.paths[] | select(.aspath.string == $path)] | length')" -eq "$1" ]
+}
+
+# ecmp_no_server_answers: the balancers stay reachable while all servers ignore their probes.
+ecmp_no_server_answers() {
+	ecmp_send --calls
+	ha_answer_probes 0
+	check "no server answers the probes: all balancers are the last choice" wait_for 60 ecmp_paths 3 "64513 64513 64513"
+	check "... the router distributes packets over three balancers" wait_for 30 ecmp_hops 3
+	lab_in third sipxdp-ctl away > /dev/null
+	check "... one is away: two balancers receive packets" wait_for 30 ecmp_hops 2
+	lab_in third sipxdp-ctl back > /dev/null
+	check "... back: three balancers receive packets" wait_for 30 ecmp_hops 3
+	ha_answer_probes 1
+	check "the servers answer: no balancer is the last choice" wait_for 60 ecmp_paths 3 64513
+	check "... the router distributes packets over three balancers" wait_for 30 ecmp_hops 3
+	ecmp_none_lost "all of this"
 }
 
 ecmp_packets() {

@@ -130,6 +130,14 @@ lab_in() {
 	(_lab_exec "$@")
 }
 
+# lab_cron HOST TEXT: runs the job of a file for /etc/cron.d, which may set PATH, in the environment of Debian's cron.
+lab_cron() {
+	local path=PATH=/usr/bin:/bin job
+	path=$(grep '^PATH=' <<< "$2" || echo $path)
+	job=$(grep -v '^PATH=' <<< "$2" | cut -d ' ' -f 7-)
+	lab_in "$1" env -i SHELL=/bin/sh HOME=/root LOGNAME=root "$path" /bin/sh -c "$job"
+}
+
 # lab_unit HOST UNIT KEY [OPTION...]: runs the commands of KEY (ExecStart, ExecReload) of a unit as systemd does: the first
 # failure stops them. %I is eth0, and the options replace the variable.
 lab_unit() {

@@ -14,6 +14,7 @@ HOW is the end of a status line ("200 OK", "503 Service Unavailable") or one of
   request     an OPTIONS request, then 200
   pieces      keepalives, then 200 byte by byte (not udp)
   endless     headers without an end (not udp)
+  chatter     short messages without an end, and no response among them (not udp)
   bad-length  200 with an invalid Content-Length (not udp)
   close       closes the connection without a response (not udp)
 Prints "at SECONDS" and then the request, for each request.
@@ -72,6 +73,9 @@ def answer(request, how, send, peer):
             send(byte)
     elif how == "endless":
         send("SIP/2.0 200 OK\r\n" + "X: y\r\n" * 10000)
+    elif how == "chatter":
+        while True:
+            send("X\n\n" * 100000)
     elif how == "bad-length":
         send(response(request, PLAIN).replace("Content-Length: 0", "Content-Length: -1"))
     elif how not in ("silent", "close"):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Clients of the control socket that cause much work: the event loop continues, and the failover of a server that dies
-# meanwhile does not wait for them.
+# meanwhile does not wait for them. The same for packets from a VIP to the source address of probes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -12,6 +12,16 @@ PLANS=${PLANS:-20} # at the same time
 # has_no_slots: read from the maps, without the daemon
 has_no_slots() {
 	[ "$(lab_ctl --socket /none --json backend list 2> /dev/null | jq '.[] | select(.name == "px2").slots')" = 0 ]
+}
+
+# Packets that the stack of the probes' namespace has received.
+received_by_probes() {
+	sed -n 's/^ *probes: *[0-9]* *\([0-9]*\).*/\1/p' "/proc/$(pgrep -P "${LAB_PROCESS[sipxdpd]}")/net/dev"
+}
+
+# is_flooded: has the ring buffer been full?
+is_flooded() {
+	[ "$(lab_verdict lost_probe_reply)" -gt 100000 ]
 }
 
 lab_open
@@ -75,4 +85,28 @@ touch "$LAB_DIR/enough"
 check "... each client receives the reply to its last request" wait_for 60 grep -q finished "$LAB_DIR/plans.log"
 diag "the daemon made $(grep -c answered "$LAB_DIR/plans.log") plans"
 unlike "... the replies are plans" "$(sort -u "$LAB_DIR/plans.log")" error
+
+# --- packets that look like replies to probes, as fast as a processor can send them through the program
+lab_in balancer python3 - "$LAB_DIR" "$(lab_in balancer cat /sys/class/net/eth0/address)" <<- 'PY'
+	import pathlib, socket, struct, sys
+	ethernet = bytes.fromhex(sys.argv[2].replace(":", "")) + bytes.fromhex("0200000000090800")
+	ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 32, 0, 0, 64, 17, 0, socket.inet_aton("192.0.2.10"), socket.inet_aton("10.0.0.2"))
+	frame = ethernet + ip + struct.pack("!HHHH", 5060, 40000, 12, 0) + b"junk"
+	pathlib.Path(sys.argv[1], "frame").write_bytes(frame)
+	index = socket.if_nametoindex("eth0")
+	pathlib.Path(sys.argv[1], "context").write_bytes(struct.pack("6I", 0, len(frame), 0, index, 0, 0))
+PY
+before=$(received_by_probes)
+lab_start flood balancer nice -n -15 bpftool prog run pinned /sys/fs/bpf/sipxdp/balancer data_in "$LAB_DIR/frame" \
+	ctx_in "$LAB_DIR/context" repeat 4000000000
+check "a flood of packets from a VIP to the source address of probes" wait_for 60 is_flooded
+for i in 1 2 3; do
+	check "... the daemon answers meanwhile ($i)" lab_in balancer timeout 20 sipxdp-ctl status
+done
+lab_stop flood || true
+after=$(received_by_probes)
+diag "the daemon read $(lab_verdict probe_reply) of these packets, the probes' sockets received $((after - before))"
+check "... the daemon drops packets for no socket" [ $((after - before)) -lt 5000 ]
+lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
+check "... afterwards probes pass" wait_for 60 lab_serving 2
 tap_end

@@ -63,6 +63,7 @@ flood one_call one_key "^pool proxies: backend px[12] receives [0-9]+ of [0-9]+ 
 flood not_sip not_sip "^[0-9]+ packets that are not SIP per second, usually at most 1000$"
 flood no_call_id no_key "^[0-9]+ SIP messages without a readable key per second, usually at most"
 flood fragments fragments "^[0-9]+ fragments per second, usually at most"
+check "... status says when it ended" wait_for 10 warns "^[0-9]+ fragments per second, usually at most [0-9]+ \(the flood ended [0-9]+ s ago\)"
 
 check "after the floods the warnings end" wait_for 30 calm "per second"
 for kind in not_sip no_key one_key fragments; do

@@ -10,6 +10,11 @@ cd "$(dirname "$0")/../.."
 
 GROUP_KEYS="alone_after: 3s"
 
+# health_failures: how often lb1 and lb2 have been unhealthy because they waited for the group
+health_failures() {
+	cat "$LAB_DIR"/sipxdpd-lb[12].log | grep -c "health checks fail: it waits for the state of its group" || true
+}
+
 # health_says HOST TEXT
 health_says() {
 	! group_ctl "$1" health > "$LAB_DIR/health" && grep -q "$2" "$LAB_DIR/health"
@@ -100,7 +105,10 @@ like "status says what is missing" "$(group_ctl lb3 status)" 'warning: +group ed
 lab_stop corosync-lb2 KILL || true
 check "without quorum the last member decides alone" wait_for 30 group_is lb1 '.state == "alone" and .quorate == false'
 like "it says so" "$(group_ctl lb1 status)" 'warning: +group edge: corosync has no quorum; this balancer decides by itself'
+failures=$(health_failures)
 group_start_corosync lb2
+check "the quorum is back" wait_for 30 group_is lb1 '.state == "agreeing"'
+check "... not all are unhealthy meanwhile, because none has the state of the group before" [ "$(health_failures)" -lt $((failures + 2)) ]
 group_start_corosync lb3
 check "all agree when corosync is back" wait_for 40 group_agrees
 

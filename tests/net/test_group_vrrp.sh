@@ -35,21 +35,30 @@ write_keepalived() {
 			enable_script_security
 			script_user root
 		}
-		vrrp_script sipxdp {
+		vrrp_script forwarding {
+			script "sipxdp-ctl health --forwarding"
+			interval 1
+			timeout 5
+			fall 2
+			rise 2
+			weight -50
+			init_fail
+		}
+		vrrp_script servers {
 			script "sipxdp-ctl health"
 			interval 1
 			timeout 5
 			fall 2
 			rise 2
+			weight -20
 			init_fail
 		}
 		vrrp_instance sip {
 			state BACKUP
-			nopreempt
 			interface eth0
 			version 3
 			virtual_router_id 10
-			priority 10${1#lb}
+			priority 100
 			advert_int 1
 			unicast_src_ip 10.0.0.2${1#lb}
 			unicast_peer {
@@ -59,7 +68,8 @@ write_keepalived() {
 				$LAB_VIP/32 dev eth0
 			}
 			track_script {
-				sipxdp
+				forwarding
+				servers
 			}
 		}
 	CONF

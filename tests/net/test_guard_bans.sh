@@ -135,9 +135,9 @@ fail2ban_bans() {
 	lab_stop kamailio > /dev/null
 }
 
-# Runs the command in the cron table of the page, with a feed of the lab.
+# Runs the cron file of the page, with a feed of the lab.
 feed_job() {
-	lab_in balancer sh -c "$(page_file /etc/cron.d/sipxdp-feed | cut -d ' ' -f 7- | sed "s|https://[^ ]*|http://10.0.0.11:8080/$1|")"
+	lab_cron balancer "$(page_file /etc/cron.d/sipxdp-feed | sed "s|https://[^ ]*|http://10.0.0.11:8080/$1|")"
 }
 
 feed_is_loaded() {
@@ -233,6 +233,7 @@ lab_open
 lab_flat 1
 lab_address client eth0 $GUESSER/24 $PERSISTENT/24 $LISTED/24 $BLOCKED/24
 lab_in balancer mount -t tmpfs tmpfs /usr/local
+lab_in balancer install -D -t /usr/local/sbin build/sipxdp-ctl
 lab_in px1 mount -t tmpfs tmpfs /usr/local
 _lab_own_etc px1
 configure

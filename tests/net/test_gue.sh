@@ -100,7 +100,7 @@ like "plan and backend list name the method" "$(lab_ctl --json backend list | jq
 carry "by IPv4" 3,1
 
 lab_in balancer sed -i 's/10\.0\.1\.\(1[12]\)/"2001:db8:1::\1"/' "$LAB_CONFIG"
-lab_ctl reload > /dev/null
+lab_ctl reload --move-calls > /dev/null
 wait_for 10 lab_serving 2
 carry "by IPv6" 1,1
 
@@ -116,7 +116,7 @@ check "by GUE, the backends are up again" wait_for 10 lab_serving 2
 # --- a link with a smaller MTU
 
 lab_in balancer sed -i 's/"2001:db8:1::\(1[12]\)"/10.0.1.\1/' "$LAB_CONFIG"
-lab_ctl reload > /dev/null
+lab_ctl reload --move-calls > /dev/null
 wait_for 10 lab_serving 2
 receive_messages
 for backend in "${LAB_BACKENDS[@]}"; do

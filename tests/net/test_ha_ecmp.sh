@@ -18,7 +18,7 @@ ecmp_lab dsr
 for backend in "${LAB_BACKENDS[@]}"; do
 	lab_start "echo-$backend" "$backend" tests/net/named_echo.py "$backend" 5060 "$LAB_VIP6"
 done
-ha_write_files "$ECMP_SLOWER"
+ha_write_files "$ECMP_SLOWER; $HA_PROBED"
 ha_start
 ecmp_frr router
 for host in "${HA_BALANCERS[@]}"; do
@@ -42,6 +42,8 @@ ha_run last
 check "the balancer returns" wait_for 30 ecmp_hops 3
 ecmp_none_lost "away, upgrade and back"
 steady_all_answered "... every datagram to the IPv6 VIP is answered"
+
+ecmp_no_server_answers
 
 # --- failures
 steady_start

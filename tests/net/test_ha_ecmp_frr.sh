@@ -19,7 +19,7 @@ for backend in "${LAB_BACKENDS[@]}"; do
 	lab_in "$backend" sipxdp-loader attach --program decap eth0 --from 10.0.0.2 --from 10.0.0.3 --from 10.0.0.4 > /dev/null
 	lab_start "echo-$backend" "$backend" tests/net/named_echo.py "$backend" 5060 "$LAB_VIP6"
 done
-ha_write_files "$ECMP_SLOWER; s/^  - name: proxies$/&\n    forward: gue/; s/10\.0\.0\.1\([123]\)/10.0.1.1\1/"
+ha_write_files "$ECMP_SLOWER; s/^  - name: proxies$/&\n    forward: gue/; s/10\.0\.0\.1\([123]\)/10.0.1.1\1/; $HA_PROBED"
 ha_start
 for host in router "${HA_BALANCERS[@]}"; do
 	ecmp_frr "$host"
@@ -38,6 +38,8 @@ ha_run last
 check "the balancer returns" wait_for 30 ecmp_hops 3
 ecmp_none_lost "away, upgrade and back"
 steady_all_answered "... every datagram to the IPv6 VIP is answered"
+
+ecmp_no_server_answers
 
 ecmp_send --calls
 lab_stop bgpd-spare KILL || true

@@ -24,13 +24,18 @@ moves() {
 	is "... no call moves to a different server" "$(result moved)" 0
 }
 
+# priority_is HOST NUMBER: the last priority that the health checks have set
+priority_is() {
+	sed -n 's/.*effective priority from [0-9]* to \([0-9]*\).*/\1/p' "$LAB_DIR/keepalived-$1.log" | tail -n 1 | grep -qx "$2"
+}
+
 lab_open
 lab_flat 3
 ha_prepare
 for backend in "${LAB_BACKENDS[@]}"; do
 	lab_start "echo-$backend" "$backend" tests/net/named_echo.py "$backend" 5060 "$LAB_VIP6"
 done
-ha_write_files "$HA_SLOWER"
+ha_write_files "$HA_SLOWER; $HA_PROBED"
 ha_start
 ha_keepalived balancer
 check "the first balancer gets the VIPs" wait_for 15 ha_has_vips balancer
@@ -48,10 +53,37 @@ is "away, upgrade and back: none of $(result sent) packets is lost" "$(result lo
 is "... none is duplicated" "$(result duplicated)" 0
 stays
 steady_all_answered "... every datagram to the IPv6 VIP is answered"
-check "... the VIPs stay on the second balancer (nopreempt)" ha_moved balancer spare
+check "... the VIPs stay on the second balancer (equal priorities)" ha_moved balancer spare
 start_packets --rate $RATE
 check "... packets reach it" wait_for 10 grows spare
 lab_stop numbered || true
+
+# --- no server answers the probes of either balancer
+start_packets --rate $RATE --calls
+ha_answer_probes 0
+for host in balancer spare; do
+	check "no server answers $host: it is not healthy" wait_for 40 ha_health_is $host 1
+	check "... keepalived reduces its priority" wait_for 20 priority_is $host 80
+done
+check "... the VIPs stay" ha_moved balancer spare
+lab_in spare sipxdp-ctl away > /dev/null
+check "... away still moves them" wait_for 20 ha_moved spare balancer
+lab_in spare sipxdp-ctl back > /dev/null
+check "... back: the priorities are equal" wait_for 20 priority_is spare 80
+check "... the VIPs stay" ha_moved spare balancer
+ha_answer_probes 1
+for host in balancer spare; do
+	check "the servers answer $host: it is healthy" wait_for 40 ha_health_is $host 0
+	check "... keepalived raises its priority" wait_for 20 priority_is $host 100
+done
+lab_stop numbered || true
+diag "$(cat "$LAB_DIR/numbered.log")"
+is "none of $(result sent) packets is lost" "$(result lost)" 0
+stays
+lab_in balancer sipxdp-ctl away > /dev/null
+check "away: the VIPs move to the second balancer" wait_for 20 ha_moved balancer spare
+lab_in balancer sipxdp-ctl back > /dev/null
+check "... back: the first balancer is the backup" wait_for 20 priority_is balancer 100
 
 # --- failures
 moves spare balancer "the health check fails" lab_in spare sipxdp-loader detach

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 
 PORT=9464
+PINS=/sys/fs/bpf/sipxdp
 POLLS=50         # calls of `health` whose processor time is measured
 
 # answer [ARGUMENT...]: prints the exit status of `health` and its first line
@@ -49,6 +50,8 @@ check "a balancer with backends is healthy" wait_for 10 answer_is "0 healthy"
 is "... as JSON" "$(lab_in balancer sipxdp-ctl --json health | jq -c .)" '{"healthy":true,"reasons":[]}'
 is "an unknown service is an error" "$(answer --service nothing)" \
 	"2 sipxdp-ctl: no service 'nothing' in the maps (see 'sipxdp-ctl service list')"
+is "... and --forwarding has no service" "$(answer --service sip --forwarding)" \
+	"2 sipxdp-ctl: --forwarding checks no service: omit --service"
 check "a known service is healthy" lab_in balancer sipxdp-ctl health --service sip
 as_other_user() {
 	lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups "$(type -p sipxdp-ctl)" health
@@ -77,20 +80,33 @@ lab_wait watch 30 || true
 is "... the balancer is healthy all the time" "$(sort -u "$LAB_DIR/answers")" healthy
 
 # --- a renamed interface
-# rename FROM TO: renames the interface of the balancer, in the file as well.
 rename() {
 	lab_in balancer ip link set "$1" down
 	lab_in balancer ip link set "$1" name "$2"
 	lab_in balancer ip link set "$2" up
+}
+# change_file FROM TO: renames the interface in the file.
+change_file() {
 	lab_in balancer sed -i "/^interfaces:/s/$1/$2/" "$LAB_CONFIG"
 	lab_ctl reload > /dev/null
 }
 
 rename eth0 wan0
+is "an interface is renamed, the file is not changed: the balancer is healthy" "$(answer)" "0 healthy"
+check "... /readyz agrees" wait_for 10 readyz_is ready balancer
+is "... status names the remedy" "$(lab_ctl status | grep '^warning: *interface' | tr -s ' ')" \
+	"warning: interface eth0: the balancer runs on wan0, which was eth0: change \`interfaces:\` in $LAB_CONFIG, then run 'sipxdp-ctl reload'"
+like "... attach with the previous name says so" "$(lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" 2>&1 || true)" \
+	'cannot attach to eth0: the interface is now called wan0'
+lab_in switch ip link set balancer-eth0 down
+is "... without a carrier the balancer is not healthy" "$(answer)" "1 interface eth0 has no carrier"
+lab_in switch ip link set balancer-eth0 up
+change_file eth0 wan0
 check "an interface is renamed: the balancer is healthy" wait_for 10 answer_is "0 healthy"
 check "... /readyz agrees" wait_for 10 readyz_is ready balancer
 unlike "... status has no warning of it" "$(lab_ctl status)" '^warning: *interface'
 rename wan0 eth0
+change_file wan0 eth0
 check "... and healthy with the first name" wait_for 10 answer_is "0 healthy"
 
 # --- what makes the balancer unhealthy
@@ -99,12 +115,14 @@ lab_ctl backend maint proxies px2 > /dev/null
 reason="service sip: pool proxies: no backend can receive packets"
 check "without a live backend the balancer is not healthy" wait_for 10 answer_is "1 $reason"
 check "... /readyz has the same reason" wait_for 10 readyz_is "$reason"
+is "... but it forwards" "$(answer --forwarding)" "0 healthy"
 lab_ctl backend ready proxies px1 > /dev/null
 check "... and it is healthy again with a live backend" wait_for 10 answer_is "0 healthy"
 lab_in switch ip link set balancer-eth0 down
 reason="interface eth0 has no carrier"
 check "a balancer whose only interface has no carrier is not healthy" wait_for 10 answer_is "1 $reason"
 check "... /readyz has the same reason" wait_for 10 readyz_is "$reason" balancer
+is "... nor can it forward" "$(answer --forwarding)" "1 $reason"
 like "... status warns of it" "$(lab_ctl status)" "^warning: *interface eth0: no packet can pass, because it has no carrier \(see 'ip link show eth0'\)$"
 lab_in switch ip link set balancer-eth0 up
 check "... and it is healthy again with a carrier" wait_for 10 answer_is "0 healthy"
@@ -115,6 +133,27 @@ lab_in balancer ip link set eth0 up
 check "... and it is healthy again when the interface is up" wait_for 10 answer_is "0 healthy"
 lab_in balancer sipxdp-loader detach > /dev/null
 like "a detached balancer is not healthy" "$(answer)" '^1 the balancer is detached'
+like "... nor does it forward" "$(answer --forwarding)" '^1 the balancer is detached'
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
 like "... nor is one with empty maps" "$(answer)" '^1 sipxdpd has not filled the maps yet: wait if it is running'
+
+# --- an unmounted bpffs: only the daemon keeps the pins
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "the daemon fills the maps" wait_for 10 answer_is "0 healthy"
+lab_in balancer umount -l /sys/fs/bpf
+like "bpffs is unmounted: health names the interface that still forwards" "$(answer)" \
+	'^1 nothing is pinned in .*, but interface eth0 runs a balancer \(was bpffs unmounted\?\): do not stop sipxdpd'
+check "... /readyz agrees" wait_for 10 readyz_is "the pins in $PINS are gone: forwarding ends when sipxdpd stops" balancer
+is "... status says only this" "$(lab_ctl status | grep -E '^interfaces:|^warning: *(interface|the )' | tr -s ' ')" \
+"interfaces: eth0, attached, native
+warning: the pins in $PINS are gone (was bpffs unmounted?): the balancer still forwards, but only until sipxdpd stops. Do not stop it before an outage is possible"
+fails_to_attach() {
+	! lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
+}
+check "... attach cannot help while the daemon runs" fails_to_attach
+check "... the daemon stops" lab_stop sipxdpd
+like "... its log says that forwarding ends" "$(cat "$LAB_DIR/sipxdpd.log")" "exiting; the pins in $PINS are gone, so forwarding ends"
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "... after attach and a start the balancer is healthy again" wait_for 10 answer_is "0 healthy"
 tap_end

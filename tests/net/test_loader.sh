@@ -269,6 +269,7 @@ interface_goes() {
 	lab_in balancer ip link del lan.7
 	like "status warns of a deleted interface" "$(state '.warnings[]')" "lan.7: the interface no longer exists"
 	fails_with 0 "... upgrade warns, too, and upgrades the others" "lan.7: nothing is attached any more" upgrade
+	is "... afterwards status warns of the deleted interface only" "$(state '.warnings[] | select(contains("no longer exists") | not)')" ""
 	fails "... attach is refused" "cannot attach to lan.7: No such device" attach -c "$LAB_CONFIG"
 	lab_plug balancer lan.7 br1
 	like "after its return status warns that nothing is attached" "$(state '.warnings[]')" "lan.7: nothing is attached any more"
@@ -319,7 +320,14 @@ interface_is_renamed() {
 	check "detach accepts the new name" loader detach wan
 	is_untouched "... and nothing remains"
 	lab_in balancer ip link del lan.7
+	config wan
+	loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_in balancer sh -c "ip link set wan down && ip link set wan name lan.7 && ip link set lan.7 up"
+	config lan.7
+	like "attach with the current name keeps the attachment" "$(loader attach -c "$LAB_CONFIG" 2>&1)" \
+		"balancer is already attached to lan.7"
+	is "... and renames the pin: no warning remains" "$(state '.warnings[]')" ""
+	check "... detach finds it" loader detach lan.7
 }
 
 foreign_program() {

@@ -78,6 +78,13 @@ lab_daemon
 is "a restart resets the level" "$(lab_ctl --json status | jq -r .log_level)" info
 lab_stop sipxdpd > /dev/null
 
+# --- a full disk
+
+lab_start sipxdpd balancer sh -c 'exec sipxdpd -c /etc/sipxdp/sipxdp.yaml 2> /dev/full'
+check "the daemon runs, although its log cannot be written" wait_for 10 lab_answers
+like "... status says why lines are lost" "$(lab_ctl status)" 'warning: +[0-9]+ log lines of sipxdpd are lost: No space left on device'
+lab_stop sipxdpd > /dev/null
+
 # --- the journal
 
 # journal FIELD=VALUE...: the matching lines as JSON.

@@ -119,7 +119,7 @@ a_switch_fails() {
 	like "... status warns of it" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: a network fault'
 	like "... backend list shows the reason" "$(lab_ctl backend list options)" 'px2 .*suspected.*no response to OPTIONS'
 	is "... the balancer is not healthy" "$(lab_ctl health --service options || true)" \
-		"service options: pool options: its backends are down or suspected"
+		"service options: pool options: its backends are down or suspected (see 'sipxdp-ctl backend list')"
 	sleep 5
 	keeps "... for longer than it takes to detect dead servers" "$BEFORE"
 	ports up px1

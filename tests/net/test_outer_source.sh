@@ -60,12 +60,12 @@ lab_balance
 carry "IPv4" 4 '^172\.16\.'
 
 lab_in balancer sed -i -e 's/10\.0\.1\.\(1[12]\)/"2001:db8:1::\1"/' -e "s/172.16.0.0.16/'2001:db8:5::\\/64'/" "$LAB_CONFIG"
-lab_ctl reload > /dev/null
+lab_ctl reload --move-calls > /dev/null
 wait_for 10 lab_serving 2
 carry "IPv6" 6 '^2001:db8:5::'
 
 lab_config ipip
-lab_ctl reload > /dev/null
+lab_ctl reload --move-calls > /dev/null
 wait_for 10 lab_serving 2
 receive_messages
 for backend in "${LAB_BACKENDS[@]}"; do

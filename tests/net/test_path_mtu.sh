@@ -106,7 +106,7 @@ forget
 forgeries
 
 lab_in balancer sed -i 's/10\.0\.1\.\(1[12]\)/"2001:db8:1::\1"/' "$LAB_CONFIG"
-lab_ctl reload > /dev/null
+lab_ctl reload --move-calls > /dev/null
 wait_for 10 lab_serving 2
 learn may "by IPv6"
 tap_end

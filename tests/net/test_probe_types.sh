@@ -142,11 +142,11 @@ tcp_of_real_servers() {
 
 tcp_of_others() {
 	local port=7100 how
-	for how in "200 OK" "503 Service Unavailable" trying pieces request branch silent close endless bad-length; do
+	for how in "200 OK" "503 Service Unavailable" trying pieces request branch silent close endless chatter bad-length; do
 		serve "tcp-$how" tcp $port "$how"
 		case $how in
 		503*) fails "503 over TCP" "503 Service Unavailable" transport=tcp "$SERVER" $port ;;
-		branch | silent) fails "no answer over TCP: $how" "no response to OPTIONS within 300 ms" \
+		branch | silent | chatter) fails "no answer over TCP: $how" "no response to OPTIONS within 300 ms" \
 			transport=tcp "$SERVER" $port ;;
 		close) fails "the server closes the connection" "connection closed, no response to OPTIONS" transport=tcp "$SERVER" $port ;;
 		endless) fails "headers without an end" "a response of more than 16384 bytes" transport=tcp "$SERVER" $port ;;
@@ -213,11 +213,11 @@ tls_verification() {
 
 tls_messages() {
 	local ca=ca=$LAB_DIR/ca.pem port=7210 how
-	for how in "200 OK" trying pieces "503 Service Unavailable" silent close; do
+	for how in "200 OK" trying pieces "503 Service Unavailable" silent chatter close; do
 		serve "tls-$how" tls $port "$how" "$LAB_DIR/px1.pem" "$LAB_DIR/px1.key"
 		case $how in
 		503*) fails "503 over TLS" "503 Service Unavailable" transport=tls "$ca" "$SERVER" $port ;;
-		silent) fails "no valid response over TLS" "no response to OPTIONS within 300 ms" transport=tls "$ca" "$SERVER" $port ;;
+		silent | chatter) fails "no valid response over TLS: $how" "no response to OPTIONS within 300 ms" transport=tls "$ca" "$SERVER" $port ;;
 		close) fails "the server closes the connection over TLS" "connection closed, no response to OPTIONS" transport=tls "$ca" "$SERVER" $port ;;
 		*) passes "$how over TLS" transport=tls "$ca" "$SERVER" $port ;;
 		esac

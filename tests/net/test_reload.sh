@@ -82,6 +82,10 @@ refuses "a different affinity for TCP" "service tcp: affinity source, was flow" 
 refuses "a different affinity for calls" "service sip: affinity from-user, was call-id" 's/affinity: call-id/affinity: from-user/'
 refuses "a different hash key" "hash_key has a new value" 's/^hash_key: 2b/hash_key: 2c/'
 refuses "a different pool" "service sip: pool others, was proxies" '/name: sip,/s/pool: proxies/pool: others/'
+refuses "a deleted server" "run 'sipxdp-ctl backend remove proxies px3 --drain', then reload" '/name: px3/d'
+refuses "a renamed server" "run 'sipxdp-ctl backend remove proxies px3 --drain', then reload" 's/name: px3/name: sbc3/'
+refuses "a server with a different address" "live calls may be at its address 10.0.0.13" 's/10.0.0.13/10.0.0.14/'
+refuses "a different VIP" "service tcp: $LAB_VIP tcp port 5070 is removed" "/name: tcp,/s/$LAB_VIP/192.0.2.11/"
 refuses "a removed hint" "px1.example.net is removed" 's/, hints: \[px1.example.net\]//'
 is "no call and no connection has moved" "$(kept)" "0 0"
 like "the log says why" "$(cat "$LAB_DIR/sipxdpd.log")" "not reloaded: .* would move established calls"
@@ -108,6 +112,12 @@ lab_ctl backend ready proxies px3 > /dev/null
 lab_ctl reload > /dev/null
 lab_ctl pool finish proxies > /dev/null
 
+TYPO_WARNING="^warning: *interface eht1 does not exist"
+write_file 's/^interfaces: .*/interfaces: [eth0, eht1]/'
+like "plan warns of an interface that does not exist" "$(lab_ctl plan "$LAB_CONFIG")" "$TYPO_WARNING"
+like "... reload, too" "$(lab_ctl reload)" "$TYPO_WARNING"
+write_file
+unlike "... not after the correction" "$(lab_ctl reload)" "^warning:"
 EMPTY_WARNING='^warning: .*pool others: no healthy backend accepts new calls; the balancer cannot forward them$'
 unlike "plan has no warning while each pool has a server" "$(lab_ctl plan "$LAB_CONFIG")" "^warning:"
 write_file '/name: others/s/\[.*\]/[]/'
@@ -158,7 +168,7 @@ write_file '/^services:/i\limits: {backends: 64}'
 check "new maps keep the backend" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 is "... with all options" "$(lab_ctl save | grep "name: px4")" "$(grep "name: px4" <<< "$saved")"
 write_file '/^services:/i\limits: {backends: 64}'
-lab_ctl reload > /dev/null
+lab_ctl reload --move-calls > /dev/null
 is "a reload removes the backend" "$(backend px4 .name)" ""
 
 # --- one server in a tunnel

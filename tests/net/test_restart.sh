@@ -127,7 +127,7 @@ lab_in balancer sh -c "echo 'limits: {slots: 1024, services: 1}' >> $LAB_CONFIG"
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 lab_in balancer sed -i "s/$LAB_VIP/192.0.2.11/" "$LAB_CONFIG"
-check "a reload replaces the VIP of the only service" lab_ctl reload
+check "a reload replaces the VIP of the only service" lab_ctl reload --move-calls
 check "... the service has the new VIP" other_vip
 is "... the map has no other entry" "$(lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/services_ipv4 | jq length)" 1
 

@@ -10,14 +10,15 @@ cd "$(dirname "$0")/../.."
 
 PORT=7946
 SECRET=4ff8d27cf1b5a0e9
+NODE_TIMEOUT=2s
 
-# config [LINE...]: writes a file with px1, where other servers may join; the lines go into the pool.
+# config [PORT]: writes a file with px1, where other servers may join.
 config() {
 	{
 		cat <<- YAML
 			interfaces: [eth0]
 			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
-			join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, node_timeout: 2s}
+			join: {listen: '$LAB_BALANCER:${1:-$PORT}', secret: $SECRET, node_timeout: $NODE_TIMEOUT}
 			services:
 			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
 			pools:
@@ -27,7 +28,6 @@ config() {
 			    backends:
 			      - {name: px1, address: 10.0.0.11}
 		YAML
-		[ $# -eq 0 ] || printf '    %s\n' "$@"
 	} | lab_write balancer "$LAB_CONFIG"
 }
 
@@ -40,7 +40,78 @@ heard() {
 	[ "$(grep -c '^ok' "$LAB_DIR/$1.log")" -ge "$2" ]
 }
 
-# goes_on: waits for four more answered heartbeats of each server, which take as long as node_timeout.
+# lost NAME COUNT: has this server lost at least COUNT heartbeats?
+lost() {
+	[ "$(grep -c '^lost' "$LAB_DIR/$1.log")" -ge "$2" ]
+}
+
+# loses NAME COUNT: waits until this server has lost COUNT more heartbeats.
+loses() {
+	wait_for 60 lost "$1" $(($(grep -c '^lost' "$LAB_DIR/$1.log" || true) + $2))
+}
+
+# warns PATTERN
+warns() {
+	lab_ctl status | grep -Eq "$1"
+}
+
+# try_port_in_use: restarts the daemon while a different program uses the port of join:.
+try_port_in_use() {
+	lab_stop sipxdpd || true
+	lab_start busy balancer python3 -c "import signal, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('$LAB_BALANCER', $PORT))
+signal.pause()"
+	wait_for 10 eval '[ -n "$(lab_in balancer ss -Hlnu sport = :$PORT)" ]'
+	check "the daemon is restarted, and cannot listen for heartbeats" lab_daemon
+	check "... status reports it, and that silence does not count" warns \
+		'servers cannot join: cannot listen on .*: Address already in use; the silence of servers does not count'
+	check "... the servers lose heartbeats for longer than twice node_timeout" loses px3 22
+	unlike "... no server is down or removed" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+	lab_stop busy || true
+	check "... the port is free again: heartbeats continue" goes_on
+	unlike "... no server is down or removed" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+}
+
+# try_wrong_address: a reload with an address that the balancer does not have.
+try_wrong_address() {
+	config
+	sed -i "s/listen: '$LAB_BALANCER:/listen: '10.0.0.3:/" "/proc/${LAB_HOLDER[balancer]}/root$LAB_CONFIG"
+	check "a reload sets a wrong address for join:" lab_ctl reload
+	check "... the servers lose heartbeats for longer than twice node_timeout" loses px3 22
+	unlike "... no server is down or removed" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+	config
+	lab_ctl reload > /dev/null
+	check "... with the right address, heartbeats continue" goes_on
+}
+
+# try_descriptors_of_join: px3 sends its heartbeats by HTTP, and no connection is accepted.
+try_descriptors_of_join() {
+	local limit
+	limit=$(prlimit --pid "${LAB_PROCESS[sipxdpd]}" --nofile -o SOFT --noheadings)
+	check "the daemon runs out of descriptors" out_of_descriptors
+	check "... the servers lose heartbeats for longer than twice node_timeout" loses px3 22
+	unlike "... no server is down or removed" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+	check "... the log reports it" log_has 'join: requests are lost, because no file descriptor is free'
+	check "... status reports it" warns 'silence of servers did not count: so far 0 datagrams .* and [1-9][0-9]* connections'
+	prlimit --pid "${LAB_PROCESS[sipxdpd]}" --nofile="${limit// /}:"
+	check "... it has descriptors again: heartbeats continue" goes_on
+}
+
+# try_full_buffer: fills the receive buffer while the daemon is stopped for a moment.
+try_full_buffer() {
+	config 5060 # to which the tool sends
+	lab_stop sipxdpd
+	lab_daemon
+	kill -STOP "${LAB_PROCESS[sipxdpd]}"
+	lab_in client build/tests/tools/flood invite eth0 10.0.0.100 "$LAB_BALANCER" 20000 10 > /dev/null
+	kill -CONT "${LAB_PROCESS[sipxdpd]}"
+	check "the receive buffer overflows: status reports it" wait_for 10 warns \
+		'silence of servers did not count: so far [1-9][0-9]* datagrams .* and 0 connections'
+	check "... the log, too" log_has 'join: requests are lost, because the receive buffer is full'
+}
+
+# goes_on: waits for four more answered heartbeats of each server, which take as long as two seconds.
 goes_on() {
 	local host
 	for host in px2 px3; do
@@ -154,10 +225,23 @@ unlike "... no server is down" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgo
 check "the daemon is stopped for longer than twice node_timeout" stopped_for 5
 check "... heartbeats continue" goes_on
 unlike "... no server is down or removed" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+
+# --- the daemon cannot receive heartbeats
+
+NODE_TIMEOUT=5s # longer than px2 waits for a response
+config
+lab_ctl reload > /dev/null
+try_port_in_use
+try_wrong_address
+try_descriptors_of_join
+
+# --- a server is dead
+
 lab_stop px3 || true
 check "a dead server is detected as before" wait_for 15 log_has 'backend proxies/px3 is down: sends no heartbeats'
 is "... and only that server" "$(grep -c 'is down' "$LAB_DIR/sipxdpd.log")" 1
 lab_stop px2 || true
+try_full_buffer
 lab_stop sipxdpd || true
 
 # --- no free descriptors
@@ -222,7 +306,7 @@ lab_in balancer sh -c 'rm /etc/sipxdp/ca.pem && mkfifo /etc/sipxdp/ca.pem'
 like "a FIFO is refused" "$(lab_ctl reload 2>&1)" "ca.pem: it is a FIFO or pipe; a regular file is needed"
 lab_in balancer rm /etc/sipxdp/ca.pem
 lab_write balancer /etc/sipxdp/ca.pem < "$LAB_DIR/ca.pem"
-check "a valid certificate file is accepted" lab_ctl reload
+check "a valid certificate file is accepted" lab_ctl reload --move-calls
 check "... the servers are up" wait_for 10 all_up
 before=$(owners)
 echo damaged | lab_write balancer /etc/sipxdp/ca.pem # and then the daemon looks at the backends anew

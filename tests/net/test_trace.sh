@@ -189,6 +189,18 @@ is "tshark reads a pcap file: frames as they arrived" \
 is "... in the order of their times, in nanoseconds" "$(tshark -n -r "$LAB_DIR/trace.pcap" -T fields -e frame.time_epoch 2> /dev/null | sort -nc && capinfos -t "$LAB_DIR/trace.pcap" | grep -c nanosecond)" 1
 like "... of today" "$(tshark -n -r "$LAB_DIR/trace.pcap" -c 1 -T fields -e frame.time_epoch 2> /dev/null)" "^$(date +%s | cut -c1-7)"
 
+lab_start full balancer bash -c "trap '' XFSZ; ulimit -f 8; exec sipxdp-ctl trace --pcap $LAB_DIR/full.pcap > /dev/null"
+wait_for 10 program_is observer
+is_full() {
+	talk
+	! lab_running full
+}
+check "a pcap file that cannot grow ends the trace" wait_for 20 is_full
+is "... as a failure" "$(lab_wait full 10; echo $?)" 1
+like "... says why" "$(cat "$LAB_DIR/full.log")" 'cannot write the pcap file: File too large'
+like "... and counts the packets that are complete in the file" "$(tail -n 1 "$LAB_DIR/full.log")" \
+	"^sipxdp-ctl: $(tshark -n -r "$LAB_DIR/full.pcap" 2> /dev/null | wc -l) packets, 0 lost"
+
 lab_start pipe balancer sh -c "sipxdp-ctl trace --count 5 --pcap - | tshark -l -n -r - -T fields -e sip.Call-ID > $LAB_DIR/pipe.out"
 wait_for 5 program_is observer
 talk

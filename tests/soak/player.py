@@ -77,12 +77,11 @@ class Player:
         }
 
     async def reload(self, files):
-        before, self.files = self.files, files
+        self.files = files
         self.balancer.write(self.configure(files))
         spans = self.model.reload_begins(self.weighed(), clock())
-        # Removed hints and ports would move calls that use them.
-        move = ["--move-calls"] if {"hints", "ports"} & set(before.get("more", [])) else []
-        outcome, result = await self.balancer.ctl("reload", *move, timeout=TIMEOUT)
+        # The model knows that calls move if a file removes a server, hints or ports.
+        outcome, result = await self.balancer.ctl("reload", "--move-calls", timeout=TIMEOUT)
         if outcome == "refused":
             self.fault(f"reload refused: {result}")
         self.model.reloaded(self.weighed(), spans, clock(), outcome)

@@ -142,9 +142,14 @@ static int apply(struct balancer *balancer, const struct balancer_change *change
 
 void balancer_change(struct balancer *balancer, const struct balancer_change *change)
 {
-	char error[FARM_ERROR_SIZE];
+	char error[FARM_ERROR_SIZE], name[NAME_SIZE];
+	struct farm_backend *backend;
 
 	apply(balancer, change, error);
+	name_of(change->backend, name);
+	backend = farm_find_backend(&balancer->farm->pools[0], name);
+	if (backend && change->kind == BALANCER_SERVER)
+		backend->joined_here = backend->record.overrides & OVERRIDE_JOINED;
 	balancer->must_reconcile = true;
 }
 
@@ -157,7 +162,7 @@ static void share_servers(struct balancer *balancer, struct node *node)
 		const struct backend_record *record = &pool->backends[i].record;
 		const struct balancer_change start = {BALANCER_SERVER, atoi(record->name + 2) - 1, 4 * record->weight};
 
-		if ((record->overrides & OVERRIDE_JOINED) && !(record->overrides & OVERRIDE_LEAVING))
+		if (pool->backends[i].joined_here && !(record->overrides & OVERRIDE_LEAVING))
 			group_send_event(node->group, &start, sizeof(start));
 	}
 }

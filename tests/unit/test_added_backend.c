@@ -275,6 +275,38 @@ Test(added_backend, a_backend_that_is_added_again_as_in_the_file_has_the_keys_of
 	check_px2_and_restart(true);
 }
 
+/* `backend add` without --weight. No option of the command gives `admin:`. */
+Test(added_backend, a_backend_that_is_added_again_has_the_weight_and_the_admin_state_of_its_line)
+{
+	static const struct {
+		const char *address;
+		int weight, result;
+		enum admin_state admin;
+	} rows[] = {
+		{"10.0.0.12", FARM_USUAL_WEIGHT, 3, ADMIN_DRAIN},
+		{"10.0.0.12", 5, 5, ADMIN_DRAIN},
+		{"10.0.0.99", FARM_USUAL_WEIGHT, 1, ADMIN_READY},
+		{"10.0.0.12", FARM_USUAL_WEIGHT, 3, ADMIN_DRAIN},
+	};
+	char error[FARM_ERROR_SIZE];
+	struct address address;
+
+	world_start(&world, HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, weight: 3, admin: drain}"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct backend_record *record;
+
+		cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px2", error), 0);
+		address_parse(rows[i].address, &address);
+		cr_assert_eq(
+			farm_add_backend(world.farm, world.running, "proxies", "px2", &address, rows[i].weight, error),
+			0, "%s", error);
+		record = &world_backend(&world, "px2")->record;
+		cr_expect_eq(record->weight, rows[i].result, "%zu: %u", i, record->weight);
+		cr_expect_eq(record->admin, rows[i].admin, "%zu", i);
+	}
+	cr_expect_eq(world_backend(&world, "px2")->record.overrides, 0, "as in the file");
+}
+
 /* The MAC address of an earlier `backend add` is not used until the real one is known. */
 Test(added_backend, a_backend_that_is_added_again_without_a_mac_waits_for_its_own)
 {

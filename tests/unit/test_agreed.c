@@ -169,6 +169,30 @@ Test(agreed, a_balancer_without_any_response_does_not_vote)
 		cr_expect_eq(farm_vote(pool, &pool->backends[i]), GROUP_VOTE_UNKNOWN);
 }
 
+Test(agreed, backends_that_respond_and_fail_are_no_network_fault)
+{
+	const struct farm_pool *pool = &world.farm->pools[0];
+	char text[FARM_OUTAGE_SIZE];
+
+	for (size_t i = 0; i < pool->count; i++)
+		probe(&pool->backends[i], false);
+	world_reconcile(&world, NULL);
+	cr_expect_str_eq(farm_outage_text(pool, world.now, text),
+		"3 of 3 backends stopped answering within 0.0 s (px1: no answer): a network fault is suspected; all "
+		"keep their slots until one answers");
+	for (size_t i = 0; i < pool->count; i++) {
+		pool->backends[i].probe_responded = true;
+		strcpy(pool->backends[i].probe_reason, "certificate: certificate has expired");
+	}
+	cr_expect_str_eq(farm_outage_text(pool, world.now, text),
+		"3 of 3 backends respond, but fail their probes (px1: certificate: certificate has expired): all keep "
+		"their slots until one passes");
+	pool->backends[2].probe_responded = false;
+	cr_expect_str_eq(farm_outage_text(pool, world.now, text),
+		"3 of 3 backends stopped answering within 0.0 s (px1: certificate: certificate has expired): a network "
+		"fault is suspected; all keep their slots until one answers");
+}
+
 Test(agreed, the_name_of_a_backend_does_not_depend_on_its_place)
 {
 	struct group_key px2 = farm_group_key(world_backend(&world, "px2"));

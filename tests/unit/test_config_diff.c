@@ -308,18 +308,27 @@ Test(config_diff, a_file_does_not_differ_from_itself)
 
 Test(config_diff, a_probe_with_a_new_type_is_compared_with_the_defaults_of_that_type)
 {
-	struct config *before = parse_good(HEAD POOLS SERVICES);
-	struct config *after = parse_good(HEAD "pools:\n  - name: proxies\n    probe: {type: options, interval: 5s}\n"
-					       "    backends:\n      - {name: px1, address: 10.0.0.11}\n" SERVICES);
-	struct messages lines = {0}, disruptions = {0};
+#define PROBED(probe)                                                                                                  \
+	HEAD "pools:\n  - name: proxies\n" probe "    backends:\n      - {name: px1, address: 10.0.0.11}\n" SERVICES
+	static const char *const rows[][3] = {
+		{PROBED(""), PROBED("    probe: {type: options, interval: 5s}\n"),
+			"pool proxies: probe options, was none"},
+		{PROBED("    probe: {type: icmp, interval: 5s}\n"),
+			PROBED("    probe: {type: options, interval: 5s}\n"), "pool proxies: probe options, was icmp"},
+	};
 
-	config_diff(before, after, &lines, &disruptions);
-	cr_assert_eq(lines.count, 2);
-	cr_expect_str_eq(lines.list[0], "pool proxies: probe options, was none");
-	cr_expect_str_eq(lines.list[1], "pool proxies: probe interval 5s, was 2s");
-	messages_free(&lines);
-	config_free(before);
-	config_free(after);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct config *before = parse_good(rows[i][0]), *after = parse_good(rows[i][1]);
+		struct messages lines = {0}, disruptions = {0};
+
+		config_diff(before, after, &lines, &disruptions);
+		cr_assert_eq(lines.count, 2, "%zu: %zu", i, lines.count);
+		cr_expect_str_eq(lines.list[0], rows[i][2]);
+		cr_expect_str_eq(lines.list[1], "pool proxies: probe interval 5s");
+		messages_free(&lines);
+		config_free(before);
+		config_free(after);
+	}
 }
 
 /* Objects are matched by name. New and removed objects are in the steps of the plan. */

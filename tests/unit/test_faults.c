@@ -47,3 +47,20 @@ Test(faults, are_sorted_by_position_and_keep_their_order_at_one_position)
 	faults_free(&faults);
 	cr_expect(faults.count == 0 && faults.list == NULL);
 }
+
+Test(faults, of_very_many_the_first_are_listed_and_the_others_counted)
+{
+	const size_t count = 3 * FAULTS_MAX;
+	struct faults faults = {};
+
+	for (size_t i = 0; i < count; i++)
+		faults_add(&faults, (struct position){.line = count - i, .column = 1}, "%zu", i);
+	faults_sort(&faults);
+	cr_expect_eq(faults.count, count);
+	cr_assert_eq(faults.listed, FAULTS_MAX + 1);
+	cr_expect_str_eq(faults.list[0].message, "999");
+	cr_expect_str_eq(faults.list[FAULTS_MAX - 1].message, "0");
+	cr_expect_str_eq(faults.list[FAULTS_MAX].message, "and 2000 more faults");
+	cr_expect_eq(faults.list[FAULTS_MAX].position.line, 0);
+	faults_free(&faults);
+}

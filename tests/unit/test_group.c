@@ -437,6 +437,53 @@ Test(group, a_member_knows_that_the_others_have_not_waited_for_it)
 	group_world_end(&world);
 }
 
+/* Runs until this member reads its next events, and later agrees. Returns whether a different member agreed before. */
+static bool others_agree_first(struct group_world *world, size_t node)
+{
+	bool first = false;
+
+	for (int i = 0; i < 200 && group_state(world->nodes[node].group, world->nodes[node].now) != GROUP_AGREEING;
+		i++) {
+		first |= group_others_agree(world->nodes[node].group);
+		group_world_run(world, 10);
+	}
+	cr_expect_eq(group_state(world->nodes[node].group, world->nodes[node].now), GROUP_AGREEING);
+	return first;
+}
+
+Test(group, a_member_that_returns_knows_whether_others_agree)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	group_world_run_for(&world, 2000); /* the next hello says that they agree */
+	cr_expect(group_others_agree(world.nodes[0].group));
+	world.nodes[2].part = 1;
+	group_world_announce(&world, 0);
+	group_world_announce(&world, 1);
+	group_world_run_for(&world, 2000);
+	cr_expect_not(group_others_agree(world.nodes[2].group), "it is the only one of its half");
+	world.nodes[2].part = 0;
+	group_world_announce(&world, 0);
+	cr_expect(others_agree_first(&world, 2), "the others had the quorum");
+
+	for (size_t i = 0; i < 3; i++)
+		world.nodes[i].part = i;
+	for (size_t i = 0; i < 3; i++)
+		group_world_announce(&world, i);
+	group_world_run_for(&world, 2000);
+	for (size_t i = 0; i < 3; i++)
+		world.nodes[i].part = 0;
+	group_world_announce(&world, 0);
+	for (unsigned int passed = 0; passed < 900; passed += 10) {
+		group_world_run(&world, 10);
+		for (size_t i = 0; i < 3; i++)
+			cr_assert_not(group_others_agree(world.nodes[i].group), "the quorum returns for all");
+	}
+	cr_expect_not(others_agree_first(&world, 0));
+	group_world_end(&world);
+}
+
 Test(group, the_time_of_the_last_message_that_has_returned)
 {
 	struct group_world world;
@@ -489,6 +536,37 @@ Test(group, the_votes_about_removed_backends_are_withdrawn)
 	cr_expect_eq(group_member_vote(world.nodes[0].group, 1, &removed), GROUP_VOTE_UNKNOWN);
 	cr_expect_eq(group_member_at(world.nodes[0].group, 1)->up, 1);
 	cr_expect_eq(group_member_at(world.nodes[0].group, 2)->up, 2);
+	group_world_end(&world);
+}
+
+/* A member votes for so many backends from this one on. */
+static void vote_for(struct group *group, uint64_t first, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		group_vote(group, &(struct group_key){1, first + i}, GROUP_VOTE_UP);
+}
+
+/* With automatic scaling, servers join and leave all the time, each with a new name. */
+Test(group, the_votes_about_removed_backends_leave_nothing_behind)
+{
+	struct group_world world;
+
+	begin_with(&world, AGREE_MAJORITY, "uuu");
+	group_end_votes(world.nodes[1].group);
+	for (uint64_t first = 10000; first < 10000 + MAX_BACKENDS + 10000; first += 5000) {
+		vote_for(world.nodes[1].group, 1, 1000);
+		vote_for(world.nodes[1].group, first, 5000);
+		group_end_votes(world.nodes[1].group);
+		group_world_run_for(&world, 1000);
+		cr_expect_eq(group_member_at(world.nodes[2].group, 1)->up, 6000);
+	}
+	vote_for(world.nodes[1].group, 1, 1000);
+	group_end_votes(world.nodes[1].group);
+	node_kill(&world.nodes[0]);
+	node_start(&world.nodes[0]);
+	group_world_run_for(&world, 5000);
+	for (size_t i = 0; i < 3; i++)
+		cr_expect_eq(group_member_at(world.nodes[i].group, 1)->up, 1000);
 	group_world_end(&world);
 }
 

@@ -364,3 +364,24 @@ Test(guard_blocks, their_number_is_limited)
 	cr_expect_eq(put(blocks, "10.2.0.0", "", OPERATOR, "root", 0, error), 0, "%s", error);
 	blocks_free(blocks);
 }
+
+Test(guard_blocks, servers_leave_room_for_operators)
+{
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE], prefix[32];
+
+	cr_assert_eq(put(blocks, "10.2.0.1", "", OPERATOR, "root", 0, error), 0);
+	for (int i = 0; i < BLOCKS_OF_SERVERS; i++) {
+		snprintf(prefix, sizeof(prefix), "10.1.%d.%d", i >> 8, i & 255);
+		cr_assert_eq(put(blocks, prefix, "", SERVER, "px1", 1 + i, error), 0, "%s: %s", prefix, error);
+	}
+	cr_expect_eq(put(blocks, "10.2.0.2", "", SERVER, "px1", 1, error), -ENOSPC);
+	cr_expect(strstr(error, "64512"), "%s", error);
+	cr_expect_eq(put(blocks, "10.1.0.0", "", SERVER, "px1", 9, error), 0, "a known prefix needs no room");
+	for (int i = 1; i < GUARD_BLOCKS - BLOCKS_OF_SERVERS; i++) {
+		snprintf(prefix, sizeof(prefix), "10.3.%d.%d", i >> 8, i & 255);
+		cr_assert_eq(put(blocks, prefix, "", OPERATOR, "root", 0, error), 0, "%s: %s", prefix, error);
+	}
+	cr_expect_eq(put(blocks, "10.4.0.0", "", OPERATOR, "root", 0, error), -ENOSPC);
+	blocks_free(blocks);
+}

@@ -57,6 +57,7 @@ struct step {
 	const char *farm;
 };
 
+/* Each request is signed a second later than the previous one. */
 static void go(struct join_world *world, const struct step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -66,7 +67,7 @@ static void go(struct join_world *world, const struct step *steps, size_t count)
 		world->ms += step->after * 1000;
 		look(world);
 		if (step->said) {
-			answer = join_say(world, step->said);
+			answer = join_say_at(world, i, step->said);
 			cr_expect_eq(answer.status, step->status, "%s: %u", step->name, answer.status);
 			cr_expect_str_eq(answer.text, step->answer, "%s: %s", step->name, answer.text);
 			cr_expect_eq(answer.changed, step->changed, "%s", step->name);
@@ -156,6 +157,30 @@ Test(join, life_of_a_server)
 
 	join_begin(&world, FARM);
 	go(&world, steps, COUNT(steps));
+	join_end(&world);
+}
+
+/* UDP may deliver a `start` after the `shutdown` that followed it. */
+Test(join, a_start_that_was_signed_before_the_shutdown_does_not_cancel_it)
+{
+	static const char start[] = "action=start; " PX4 "; address=10.0.0.14", leaving[] = "px4@10.0.0.14 x1 leaving";
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	join_say(&world, start);
+	join_say_at(&world, 2, "action=shutdown; " PX4);
+	for (int signed_at = 1; signed_at <= 2; signed_at++) {
+		struct join_answer answer = join_say_at(&world, signed_at, start);
+
+		cr_expect_str_eq(answer.text, "heartbeat received");
+		cr_expect_not(answer.changed);
+		cr_expect_str_eq(describe(&world), leaving, "signed at %d: %s", signed_at, describe(&world));
+	}
+	cr_expect_eq(join_say_at(&world, 100, "action=heartbeat; " PX4).status, 401, "a clock that is ahead");
+	join_say_at(&world, 2, start);
+	cr_expect_str_eq(describe(&world), leaving, "the refused heartbeat changes nothing: %s", describe(&world));
+	cr_expect_str_eq(join_say_at(&world, 3, start).text, "joined");
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1");
 	join_end(&world);
 }
 
@@ -407,6 +432,39 @@ Test(join, silence_restarts_after_a_stall)
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "silent before, and forgotten: %s", describe(&world));
 	world.ms += 1000;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1 silent", "%s", describe(&world));
+	join_end(&world);
+}
+
+/* The balancer cannot receive for longer than twice node_timeout. */
+Test(join, silence_does_not_count_while_the_balancer_cannot_receive)
+{
+	struct join_world world;
+
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14; load=50");
+	world.ms += 5000;
+	join_say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	world.ms += 6000;
+	look(&world);
+	for (int turn = 0; turn < 9; turn++) {
+		world.ms += 1000;
+		join_excuse_silence(world.join, world.farm, world.ms);
+		look(&world);
+	}
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "px4 was silent before: %s", describe(&world));
+	for (int turn = 0; turn < 20; turn++) {
+		world.ms += 1000;
+		join_excuse_silence(world.join, world.farm, world.ms);
+		look(&world);
+	}
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "%s", describe(&world));
+	cr_expect_eq(farm_find_backend(farm_find_pool(world.farm, "proxies"), "px5")->silent_ms, 35000);
+	world.ms += 9999;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "it counts from the end: %s", describe(&world));
+	world.ms += 1;
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1 silent", "%s", describe(&world));
 	join_end(&world);

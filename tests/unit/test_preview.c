@@ -32,10 +32,12 @@ static const char *const files[] = {
 
 static struct world world;
 static uint64_t state;
+static bool has_calls[13]; /* by backend id */
 
 static void setup(void)
 {
 	world_setup(&world);
+	memset(has_calls, 0, sizeof(has_calls));
 }
 
 static void teardown(void)
@@ -54,7 +56,7 @@ static uint32_t below(uint32_t limit)
 /* The effects of running this farm. */
 static void predict(const struct farm *farm, struct effects *effects)
 {
-	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening, world.now};
+	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening, world.now, has_calls};
 	struct farm *trial = farm_trial_copy(farm);
 
 	preview(effects, world.desired, world.farm->config, trial, world.running, now);
@@ -296,7 +298,8 @@ static const struct {
 	      " port: 5060, affinity: source, pool: b}]\n" TWO_POOLS,
 		"service new: add 192.0.2.9 udp port 5060", NULL},
 	{HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies}]\n" TWO_POOLS,
-		"service sip: remove 192.0.2.11 udp port 5060", NULL},
+		"service sip: remove 192.0.2.11 udp port 5060",
+		"service sip: 192.0.2.11 udp port 5060 is removed: packets to it would no longer be forwarded"},
 	{HEAD "services: []\n" TWO_POOLS, "service sip: remove 192.0.2.10 udp port 5060", NULL},
 	{"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0eff\nlimits: {slots: 1024, pools: 4, services: 8, "
 	 "backends: "
@@ -357,8 +360,107 @@ Test(preview, the_line_of_a_leaving_backend_with_names_or_ports_stays_until_its_
 	}
 }
 
+/* A leaving backend with slots or calls is not replaced by a line with its address. */
+Test(preview, the_address_of_a_leaving_backend_with_calls_is_not_used_again)
+{
+	static const char slowly[] = HEAD SERVICE
+		"pools: [{name: proxies, record_time: 32s, drain_timeout: 1h, backends: [" PX(1) ", %s, " PX(3) "]}]\n";
+	static const struct {
+		const char *line;
+		bool moved, called, down, refused;
+	} rows[] = {
+		{"{name: new, address: 10.0.0.12}", .refused = true},
+		{"{name: px2, address: 10.0.0.19}", .refused = true},
+		{"{name: new, address: 10.0.0.12}", .moved = true, .called = true, .refused = true},
+		{"{name: new, address: 10.0.0.12}", .moved = true},
+		{"{name: new, address: 10.0.0.12}", .down = true},
+		{"{name: new, address: 10.0.0.19}", .called = true},
+		{PX(2), .called = true},
+	};
+	char error[FARM_ERROR_SIZE], text[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct effects effects = {0};
+
+		world_end(&world);
+		world_setup(&world);
+		snprintf(text, sizeof(text), slowly, PX(2));
+		world_start(&world, text);
+		farm_remove_when_drained(world.farm, "proxies", "px2", error);
+		if (rows[i].down)
+			farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error);
+		world_reconcile(&world, NULL);
+		world.now += rows[i].moved ? 33000 : 0;
+		world_reconcile(&world, NULL);
+		memset(has_calls, rows[i].called, sizeof(has_calls));
+		snprintf(text, sizeof(text), slowly, rows[i].line);
+		preview_file(text, &effects);
+		cr_expect_eq(effects.disruptions.count, rows[i].refused, "%zu: %s", i,
+			effects.disruptions.count ? effects.disruptions.list[0] : "not refused");
+		cr_expect(!rows[i].refused || is_in(&effects.disruptions, "backend proxies/px2: it is leaving, live "
+									  "calls may be on it, and the file uses its "
+									  "address 10.0.0.12"),
+			"%zu", i);
+		effects_free(&effects);
+	}
+}
+
 #define JOINABLE(keys, backends)                                                                                       \
 	HEAD SERVICE "pools: [{name: proxies, " keys ", " AT_ONCE ", backends: [" backends "]}]\n"
+
+/* A reload may only remove a backend that can have no calls. */
+Test(preview, removed_backends_with_slots_or_calls_are_disruptions)
+{
+	static const char remove[] =
+		"backend proxies/px2: live calls may be on it, and it is not in the file: run 'sipxdp-ctl backend "
+		"remove proxies px2 --drain', then reload";
+	static const struct {
+		const char *before, *after;
+		bool called, down, maint, drained;
+		const char *refusal;
+	} rows[] = {
+		{PX(2), "", .refusal = remove},
+		{PX(2), "{name: new, address: 10.0.0.12}", .refusal = remove},
+		{PX(2), "{name: px2, address: 10.0.0.19}",
+			.refusal = "backend proxies/px2: live calls may be at its address 10.0.0.12, which the file "
+				   "changes: run 'sipxdp-ctl backend remove proxies px2 --drain', and reload after the "
+				   "removal"},
+		{PX(2), PX(2), .refusal = NULL},
+		{PX(2), "{name: px2, address: 10.0.0.12, weight: 5, admin: maint}", .refusal = NULL},
+		{PX(2), "", .down = true},
+		{PX(2), "", .maint = true},
+		{PX(2), "", .drained = true},
+		{PX(2), "{name: new, address: 10.0.0.12}", .drained = true},
+		{PX(2), "{name: new, address: 10.0.0.12}", .drained = true, .called = true, .refusal = remove},
+		{"{name: px2, address: 10.0.0.12, weight: 0}", "", .refusal = NULL},
+		{"{name: px2, address: 10.0.0.12, weight: 0}", "", .called = true, .refusal = remove},
+		{"{name: px2, address: 10.0.0.12, weight: 0}", "", .called = true, .down = true},
+	};
+	char error[FARM_ERROR_SIZE], text[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct effects effects = {0};
+
+		world_end(&world);
+		world_setup(&world);
+		snprintf(text, sizeof(text), JOINABLE("probe: options", PX(1) ", " PX(3) ", %s"), rows[i].before);
+		world_start(&world, text);
+		for (int n = 1; n <= 3; n++)
+			world_set_health(&world, (char[]){'p', 'x', '0' + n, 0}, HEALTH_UP);
+		if (rows[i].down)
+			world_set_health(&world, "px2", HEALTH_DOWN);
+		if (rows[i].maint || rows[i].drained)
+			farm_set_admin(world.farm, "proxies", "px2", rows[i].maint ? ADMIN_MAINT : ADMIN_DRAIN, error);
+		world_reconcile(&world, NULL);
+		memset(has_calls, rows[i].called, sizeof(has_calls));
+		snprintf(text, sizeof(text), JOINABLE("probe: options", PX(1) ", " PX(3) ", %s"), rows[i].after);
+		preview_file(text, &effects);
+		cr_expect_eq(effects.disruptions.count, rows[i].refusal ? 1 : 0, "%zu: %s", i,
+			effects.disruptions.count ? effects.disruptions.list[0] : "not refused");
+		cr_expect(!rows[i].refusal || is_in(&effects.disruptions, rows[i].refusal), "%zu", i);
+		effects_free(&effects);
+	}
+}
 
 /* px2 has joined, and has no line in the file. */
 Test(preview, changes_of_the_translation_are_disruptions_with_and_without_a_line)
@@ -468,7 +570,8 @@ static const struct {
 		"service sip: affinity source, was call-id"},
 	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5059-5080", "pool: proxies, affinity: source")),
 		"service sip: affinity source, was call-id"},
-	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5061-5080", "pool: b")),
+	{SERVICES(RANGE("pool: proxies")),
+		SERVICES(SERVICE_OF("new", "5060", "pool: proxies") "," SERVICE_OF("sip", "5061-5080", "pool: b")),
 		"service sip: pool b, was proxies"},
 	{SERVICES(ALL_PORTS("pool: proxies")),
 		SERVICES(ALL_PORTS("pool: proxies") "," SERVICE_OF("new", "5060", "pool: b")),
@@ -485,7 +588,11 @@ static const struct {
 		"service sip: backend proxies/px1 takes ports from it: live calls would move"},
 	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5055-5085", "pool: proxies")), NULL},
 	{SERVICES(SERVICE_OF("sip", "5060", "pool: proxies")), SERVICES(ALL_PORTS("pool: proxies")), NULL},
-	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5060-5070", "pool: proxies")), NULL},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5060-5070", "pool: proxies")),
+		"service sip: 192.0.2.10 udp (some ports) is removed"},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(SERVICE_OF("sip", "5061-5080", "pool: proxies")),
+		"service sip: 192.0.2.10 udp port 5060 is removed"},
+	{SERVICES(RANGE("pool: proxies")), SERVICES(""), NULL},
 };
 
 Test(preview, ports_that_move_calls_are_disruptions)

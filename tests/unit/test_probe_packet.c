@@ -140,28 +140,83 @@ Test(probe_packet, the_outer_header_of_a_tunnel)
 	}
 }
 
-Test(probe_packet, the_start_of_the_packet_in_a_frame)
-{
-	static const struct {
-		struct frame_spec in;
-		size_t offset;
-	} rows[] = {
-		{{TEXT}, 14},
-		{{TEXT, VIP6}, 14},
-		{{TEXT, .vlan = {7}}, 18},
-		{{TEXT, VIP6, .vlan = {7, 9}}, 22},
-		{{TEXT, .ethertype = 0x0806}, 0},
-	};
+/* Replies to the socket of port or identifier 0x9c41 at 10.0.0.2 or 2001:db8::2. */
+#define TO .source = "192.0.2.10", .destination = "10.0.0.2"
+#define TO6 .source = VIP6_TEXT, .destination = "2001:db8::2"
+#define VIP6_TEXT "2001:db8::10"
+#define SOCKET 0x9c41
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
+static const struct frame_spec udp_probe = {.source = "10.0.0.2", .source_port = SOCKET, TEXT};
+static const struct frame_spec tcp_probe = {.source = "2001:db8::2",
+	.destination = VIP6_TEXT,
+	.protocol = 6,
+	.tcp_header = true,
+	.source_port = SOCKET,
+	TEXT};
+static const struct frame_spec ping = {.source = "10.0.0.2", .icmp_type = 8};
+static const struct frame_spec ping6 = {.source = "2001:db8::2", .destination = VIP6_TEXT, .icmp_type = 128};
+static const struct frame_spec foreign = {.source = "10.0.0.3", .source_port = SOCKET, TEXT};
+
+static const struct {
+	const char *sentence;
+	struct frame_spec in;
+	uint16_t protocol; /* 0: for no socket */
+	size_t offset;
+	size_t identifier_at; /* 0: none */
+} replies[] = {
+	{"UDP", {TO, TEXT, .destination_port = SOCKET}, IPPROTO_UDP, 14, 0},
+	{"UDP in IPv6", {TO6, TEXT, .destination_port = SOCKET}, IPPROTO_UDP, 14, 0},
+	{"TCP, with a VLAN tag", {TO, TEXT, .protocol = 6, .tcp_header = true, .vlan = {7}, .destination_port = SOCKET},
+		IPPROTO_TCP, 18, 0},
+	{"UDP in IPv6, with two tags", {TO6, TEXT, .vlan = {7, 9}, .destination_port = SOCKET}, IPPROTO_UDP, 22, 0},
+	{"an echo reply", {TO, .icmp_type = FRAME_ECHO_REPLY}, IPPROTO_ICMP, 14, 38},
+	{"an echo reply in IPv6", {TO6, .icmp_type = 129}, IPPROTO_ICMPV6, 14, 58},
+	{"an ICMP error about UDP", {TO, .icmp_type = 3, .quote = &udp_probe}, IPPROTO_UDP, 14, 0},
+	{"an ICMPv6 error about TCP", {TO6, .icmp_type = 1, .quote = &tcp_probe}, IPPROTO_TCP, 14, 0},
+	{"an ICMP error about an echo request", {TO, .icmp_type = 3, .quote = &ping}, IPPROTO_ICMP, 14, 66},
+	{"an ICMPv6 error about an echo request", {TO6, .icmp_type = 1, .quote = &ping6}, IPPROTO_ICMPV6, 14, 106},
+	{"an ICMP error about a packet of another host", {TO, .icmp_type = 3, .quote = &foreign}, .protocol = 0},
+	{"an echo request", {TO, .icmp_type = 8}, .protocol = 0},
+	{"a router solicitation", {TO6, .icmp_type = 133}, .protocol = 0},
+	{"a fragment", {TO, TEXT, .more_fragments = true}, .protocol = 0},
+	{"another protocol", {TO, TEXT, .protocol = 47}, .protocol = 0},
+	{"ARP", {TO, TEXT, .ethertype = 0x0806}, .protocol = 0},
+};
+
+Test(probe_packet, the_socket_of_a_reply)
+{
+	for (size_t i = 0; i < COUNT(replies); i++) {
+		bool ipv6 = strchr(replies[i].in.source, ':');
+		struct address to = address_of(ipv6 ? "2001:db8::2" : "10.0.0.2");
+		struct probe_key key = {};
+		struct frame frame;
+		size_t offset;
+
+		frame_build(&frame, &replies[i].in);
+		if (replies[i].identifier_at)
+			memcpy(frame.data + replies[i].identifier_at, "\x9c\x41", 2);
+		offset = probe_packet_reply(frame.data, frame.length, &key);
+		cr_expect_eq(offset, replies[i].offset, "%s: offset %zu", replies[i].sentence, offset);
+		if (!offset)
+			continue;
+		cr_expect_eq(key.protocol, replies[i].protocol, "%s: protocol %u", replies[i].sentence, key.protocol);
+		cr_expect_eq(ntohs(key.port), SOCKET, "%s: port %x", replies[i].sentence, ntohs(key.port));
+		cr_expect(address_equal(&key.source, &to), "%s: address", replies[i].sentence);
+	}
+}
+
+Test(probe_packet, a_truncated_reply_is_read_up_to_its_end)
+{
+	for (size_t i = 0; i < COUNT(replies); i++) {
+		struct probe_key key;
 		struct frame frame;
 
-		frame_build(&frame, &rows[i].in);
-		cr_expect_eq(probe_packet_offset(frame.data, frame.length), rows[i].offset, "row %zu", i);
-		for (size_t length = 0; length < rows[i].offset; length++) {
+		frame_build(&frame, &replies[i].in);
+		for (size_t length = 0; length < frame.length; length++) {
 			uint8_t *cut = memcpy(malloc(length ? length : 1), frame.data, length);
 
-			cr_expect_eq(probe_packet_offset(cut, length), 0, "row %zu, cut to %zu", i, length);
+			cr_expect(probe_packet_reply(cut, length, &key) == 0 || length > 14 + 20 + 8, "%s, cut to %zu",
+				replies[i].sentence, length);
 			free(cut);
 		}
 	}

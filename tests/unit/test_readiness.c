@@ -141,7 +141,7 @@ Test(readiness, a_pool_that_fails_open_has_no_live_backend)
 {
 	set_state("rg1", STATE_DOWN);
 	check("sip", NULL);
-	expect(1, "service sip: pool registrars: its backends are down or suspected");
+	expect(1, "service sip: pool registrars: its backends are down or suspected (see 'sipxdp-ctl backend list')");
 }
 
 Test(readiness, a_pool_whose_backends_all_stopped_answering_has_no_live_backend)
@@ -151,7 +151,23 @@ Test(readiness, a_pool_whose_backends_all_stopped_answering_has_no_live_backend)
 	expect(0, NULL);
 	set_state("px2", STATE_SUSPECTED);
 	check("other", NULL);
-	expect(1, "service other: pool proxies: its backends are down or suspected");
+	expect(1, "service other: pool proxies: its backends are down or suspected (see 'sipxdp-ctl backend list')");
+}
+
+Test(readiness, a_balancer_without_live_backends_still_forwards)
+{
+	set_state("px1", STATE_DOWN);
+	set_state("px2", STATE_DOWN);
+	set_state("rg1", STATE_DOWN);
+	world.running->state.is_blind = true;
+	readiness_check_forwarding(world.running, link_of, NULL, &reasons);
+	expect(0, NULL);
+	readiness_check_forwarding(world.running, link_of, "eth0", &reasons);
+	expect(1, "interface eth0: no balancer is attached");
+	messages_free(&reasons);
+	world.running->state.away_since = 1700000000;
+	readiness_check_forwarding(world.running, link_of, NULL, &reasons);
+	expect(1, "the balancer is away ('sipxdp-ctl back' ends this)");
 }
 
 Test(readiness, an_unknown_service_is_an_error)

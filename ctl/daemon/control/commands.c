@@ -127,14 +127,15 @@ static int add_with_details(
 
 static json_t *run_backend_add(struct daemon *daemon, const struct request *request)
 {
-	int weight = request->weight == PROTOCOL_NOT_GIVEN ? 1 : request->weight, result;
+	bool has_weight = request->weight != PROTOCOL_NOT_GIVEN;
 	char error[FARM_ERROR_SIZE];
+	int result;
 
 	if (has_details(request))
-		result = add_with_details(daemon, request, weight, error);
+		result = add_with_details(daemon, request, has_weight ? request->weight : 1, error);
 	else
 		result = farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
-			&request->address, weight, error);
+			&request->address, has_weight ? request->weight : FARM_USUAL_WEIGHT, error);
 	return result ? protocol_error(NULL, "%s", error) : reconcile(daemon, NULL);
 }
 
@@ -206,19 +207,23 @@ static json_t *run_plan(struct daemon *daemon, const struct request *request)
 }
 
 #define ALTERNATIVES                                                                                                   \
-	"instead, add a new service with this setting on a different VIP or port and move the clients there; or move " \
-	"the established calls now with 'sipxdp-ctl reload --move-calls'"
+	"for a setting of a service, instead add a new service on a different VIP or port and move the clients "       \
+	"there; "                                                                                                      \
+	"'sipxdp-ctl reload --move-calls' reloads anyway"
 
 static json_t *refusal(const struct effects *effects)
 {
+	const size_t count = effects->disruptions.count, shown = count < FAULTS_MAX - 2 ? count : FAULTS_MAX - 2;
 	struct faults disruptions = {0};
 	json_t *reply;
 
-	for (size_t i = 0; i < effects->disruptions.count; i++)
+	for (size_t i = 0; i < shown; i++)
 		faults_add(&disruptions, (struct position){0}, "%s", effects->disruptions.list[i]);
+	if (shown < count)
+		faults_add(&disruptions, (struct position){0}, "and %zu more", count - shown);
 	faults_add(&disruptions, (struct position){0}, "%s", ALTERNATIVES);
-	reply = protocol_error(
-		&disruptions, "not reloaded: established calls would move; the running configuration stays in use");
+	reply = protocol_error(&disruptions,
+		"not reloaded: established calls would move or end; the running configuration stays in use");
 	faults_free(&disruptions);
 	return reply;
 }

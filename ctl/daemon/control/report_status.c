@@ -13,6 +13,7 @@
 #include "ctl/daemon/capture/capture_sender.h"
 #include "bpf/tunnel.h"
 #include "core/base/memory.h"
+#include "ctl/daemon/active_maps.h"
 #include "ctl/daemon/call_balance.h"
 #include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/setups.h"
@@ -24,6 +25,7 @@
 #include "ctl/daemon/neighbour/forwarding.h"
 #include "ctl/daemon/floods.h"
 #include "ctl/daemon/group/group_report.h"
+#include "ctl/daemon/guard/guard_blocks.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
 #include "ctl/maps/maps_report.h"
@@ -33,10 +35,12 @@
 static json_t *interfaces_json(const struct daemon *daemon)
 {
 	const struct config *config = daemon->farm->config;
+	char path[ACTIVE_MAPS_PATH_SIZE];
+	const char *pins = active_maps_directory(daemon, path);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < config->interface_count; i++) {
-		const char *mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
+		const char *mode = maps_attach_mode(daemon->maps, pins, config->interfaces[i]);
 
 		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", config->interfaces[i], "attached",
 						    strcmp(mode, "none") != 0, "mode", mode));
@@ -55,6 +59,31 @@ static void warn(json_t *warnings, const char *format, ...)
 	va_end(arguments);
 }
 
+static void warn_of_interface(const struct daemon *daemon, const char *interface, json_t *warnings)
+{
+	char name[INTERFACE_SIZE], path[ACTIVE_MAPS_PATH_SIZE];
+	const char *pins = active_maps_directory(daemon, path);
+	const char *now = maps_current_name(pins, interface, name);
+	const char *mode = maps_attach_mode(daemon->maps, pins, interface);
+	const char *fault = maps_link_fault(now);
+
+	if (fault)
+		warn(warnings, "interface %s: no packet can pass, because it %s (see 'ip link show %s')", now, fault,
+			now);
+	if (!strcmp(mode, "none"))
+		warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')", interface,
+			daemon->config_path);
+	else if (!strcmp(mode, "unknown"))
+		warn(warnings, "interface %s: cannot determine whether the balancer is attached", interface);
+	else if (strcmp(now, interface))
+		warn(warnings,
+			"interface %s: the balancer runs on %s, which was %s: change `interfaces:` in %s, then run "
+			"'sipxdp-ctl reload'",
+			interface, now, interface, daemon->config_path);
+	else if (!strcmp(mode, "generic"))
+		warn(warnings, "interface %s: attached in generic mode, which is slow", interface);
+}
+
 static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 {
 	const struct config *config = daemon->farm->config;
@@ -70,31 +99,51 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
 	if (pinned < 0)
 		warn(warnings, "cannot read the pinned maps in %s: %s", daemon->pin_directory, strerror(-pinned));
-	if (!pinned)
+	if (active_maps_are_cut_off(daemon))
+		warn(warnings,
+			"the pins in %s are gone (was bpffs unmounted?): the balancer still forwards, but only until "
+			"sipxdpd stops. Do not stop it before an outage is possible",
+			daemon->pin_directory);
+	else if (!pinned)
 		warn(warnings, "the balancer is detached and forwards no packets (run 'sipxdp-loader attach -c %s')",
 			daemon->config_path);
-	for (size_t i = 0; i < config->interface_count; i++) {
-		const char *mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
-		const char *fault = maps_link_fault(config->interfaces[i]);
-
-		if (fault)
-			warn(warnings, "interface %s: no packet can pass, because it %s (see 'ip link show %s')",
-				config->interfaces[i], fault, config->interfaces[i]);
-		if (!strcmp(mode, "none"))
-			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",
-				config->interfaces[i], daemon->config_path);
-		else if (!strcmp(mode, "unknown"))
-			warn(warnings, "interface %s: cannot determine whether the balancer is attached",
-				config->interfaces[i]);
-		else if (!strcmp(mode, "generic"))
-			warn(warnings, "interface %s: attached in generic mode, which is slow", config->interfaces[i]);
-	}
+	for (size_t i = 0; i < config->interface_count; i++)
+		warn_of_interface(daemon, config->interfaces[i], warnings);
 }
 
 #define SERVICES_CHECKED 1000 /* a configuration may have 65,536 services, and each costs system calls */
 
+static size_t count_local_vips(const struct daemon *daemon, const struct config_service *service)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->vip_count; i++)
+		count += neighbours_is_local(daemon->neighbours, &service->vips[i]) == 1;
+	return count;
+}
+
+static void warn_of_vip(const struct config *config, const struct config_service *service,
+	const struct address *address, bool has_packets, json_t *warnings)
+{
+	const int bits = address_is_ipv4(address) ? 32 : 128;
+	char vip[ADDRESS_TEXT_SIZE];
+
+	address_format(address, vip);
+	if (has_packets)
+		warn(warnings,
+			"service %s: %s is not an address of this machine, although a different VIP of the service is: "
+			"route it to this machine, or run 'ip address add %s/%d dev %s'",
+			service->name, vip, vip, bits, config->interfaces[0]);
+	else
+		warn(warnings,
+			"service %s: %s is not an address of this machine, and no packet for it has arrived: "
+			"route it to this machine, or run 'ip address add %s/%d dev %s'",
+			service->name, vip, vip, bits, config->interfaces[0]);
+}
+
 /* A VIP needs a local address, which answers ARP or neighbour discovery, or a route to this machine. The daemon cannot
- * verify such a route except by packets that arrive. */
+ * verify such a route except by packets that arrive. The packets of a service are counted together: if a VIP of the
+ * service is local, they may all have arrived for that one. */
 static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
@@ -104,18 +153,11 @@ static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 		struct service_traffic traffic = {0};
 
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
-		for (size_t j = 0; j < service->vip_count && !traffic.packets; j++) {
-			char vip[ADDRESS_TEXT_SIZE];
-
-			if (neighbours_is_local(daemon->neighbours, &service->vips[j]) != 0)
-				continue;
-			address_format(&service->vips[j], vip);
-			warn(warnings,
-				"service %s: %s is not an address of this machine, and no packet for it has arrived: "
-				"route it to this machine, or run 'ip address add %s/%d dev %s'",
-				service->name, vip, vip, address_is_ipv4(&service->vips[j]) ? 32 : 128,
-				farm->config->interfaces[0]);
-		}
+		if (traffic.packets && !count_local_vips(daemon, service))
+			continue;
+		for (size_t j = 0; j < service->vip_count; j++)
+			if (!neighbours_is_local(daemon->neighbours, &service->vips[j]))
+				warn_of_vip(farm->config, service, &service->vips[j], traffic.packets, warnings);
 	}
 }
 
@@ -253,8 +295,24 @@ static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 
 #define BACKENDS_NAMED 100 /* maximum lines for one pool, which may have 65,535 backends */
 
-static void warn_of_states(const struct farm *farm, const struct farm_pool *pool, json_t *warnings)
+/* A backend with `mac:` in the file gets its packets at this address, also if its hardware has changed. */
+static void warn_of_mac(
+	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend, json_t *warnings)
 {
+	const struct route *route = neighbours_route(daemon->neighbours, &backend->record.address);
+	char set[MAC_TEXT_SIZE], found[MAC_TEXT_SIZE];
+
+	if (mac_is_zero(&backend->record.mac) || mac_is_zero(&route->next_hop) || route->state != ROUTE_READY ||
+		!memcmp(&backend->record.mac, &route->next_hop, sizeof(route->next_hop)))
+		return;
+	warn(warnings, "backend %s/%s: its MAC address is set to %s (mac), but the network reports %s",
+		pool->config->name, backend->record.name, mac_format(&backend->record.mac, set),
+		mac_format(&route->next_hop, found));
+}
+
+static void warn_of_states(const struct daemon *daemon, const struct farm_pool *pool, json_t *warnings)
+{
+	const struct farm *farm = daemon->farm;
 	size_t count = 0;
 
 	for (size_t i = 0; i < pool->count; i++) {
@@ -264,9 +322,11 @@ static void warn_of_states(const struct farm *farm, const struct farm_pool *pool
 		if (!farm_backend_exists(backend) || (state != STATE_PENDING && state != STATE_UNREACHABLE &&
 							     state != STATE_DOWN && state != STATE_SUSPECTED))
 			continue;
-		if (count++ < BACKENDS_NAMED)
-			warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
-				farm_state_name(state), farm_reason(farm, pool, backend));
+		if (count++ >= BACKENDS_NAMED)
+			continue;
+		warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
+			farm_state_name(state), farm_reason(farm, pool, backend));
+		warn_of_mac(daemon, pool, backend, warnings);
 	}
 	if (count > BACKENDS_NAMED)
 		warn(warnings, "pool %s: %zu more backends are not up (see 'sipxdp-ctl backend list %s')",
@@ -313,7 +373,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 		warn_of_mtu(daemon, mtus, pool, warnings);
 		warn_of_trouble(pool, warnings);
 		warn_of_forwarding(pool, warnings);
-		warn_of_states(farm, pool, warnings);
+		warn_of_states(daemon, pool, warnings);
 		for (size_t j = 0; j < pool->count; j++) {
 			uint8_t overrides = pool->backends[j].record.overrides;
 
@@ -361,18 +421,24 @@ static json_t *warnings_json(const struct daemon *daemon)
 			SETUPS);
 	call_balance_warnings(daemon, warn_of_rate, warnings);
 	group_report_warnings(daemon, warn_of_rate, warnings);
+	if (blocks_count(guard_blocks_entries(daemon)) > GUARD_BLOCKS / 10 * 9)
+		warn(warnings, "the list of blocked prefixes is nearly full (%zu of %d entries)",
+			blocks_count(guard_blocks_entries(daemon)), GUARD_BLOCKS);
 	if (guard_lists_fault(daemon))
 		warn(warnings, "the guard does not use the lists of its files: %s", guard_lists_fault(daemon));
 	if (log_lost())
-		warn(warnings, "%" PRIu64 " log lines of sipxdpd are lost: standard error was not read", log_lost());
+		warn(warnings, "%" PRIu64 " log lines of sipxdpd are lost: %s", log_lost(), log_lost_reason());
 	if (join_listener_fault(daemon->join_listener))
-		warn(warnings, "servers cannot join: %s", join_listener_fault(daemon->join_listener));
+		warn(warnings, "servers cannot join: %s; the silence of servers does not count",
+			join_listener_fault(daemon->join_listener));
 	if (observe_fault(daemon->observe))
 		warn(warnings, "monitoring cannot read metrics: %s", observe_fault(daemon->observe));
 	if (capture_sender_fault(daemon->capture_sender))
 		warn(warnings, "SIP messages are not captured: %s", capture_sender_fault(daemon->capture_sender));
 	if (join_listener_outsiders(daemon->join_listener))
 		warn(warnings, "join: %s", join_listener_outsiders(daemon->join_listener));
+	if (join_listener_losses(daemon->join_listener))
+		warn(warnings, "join: %s", join_listener_losses(daemon->join_listener));
 	return warnings;
 }
 

@@ -3,7 +3,7 @@
  * question, and the member that answers has applied every change before it. */
 
 #include "core/base/memory.h"
-#include "core/group/group.h"
+#include "core/group/group_asking.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/clock.h"
@@ -11,19 +11,16 @@
 #include "group_watch.h"
 #include "transfer_watch.h"
 
-#define PART_USEC 5000   /* between two parts of an answer */
-#define WAIT_USEC 50000  /* while messages wait for corosync, or the maps change */
-#define ANSWER_MSEC 5000 /* until the next member is asked */
+#define PART_USEC 5000  /* between two parts of an answer */
+#define WAIT_USEC 50000 /* while messages wait for corosync, or the maps change */
 
 struct call_sync {
 	struct daemon *daemon;
 	struct call_exchange *exchange;
 	bool reconciled; /* since this balancer agrees with the group, its maps have the migrating slots of the group */
 	bool began;      /* it has asked */
-	bool asks;       /* the answer of the member below is not complete */
 	bool done;       /* all calls have arrived once, or no member has answered */
-	struct group_id asked;
-	uint64_t asked_at; /* ms */
+	struct group_asking asking;
 
 	struct group_id
 		queue[GROUP_MEMBERS_MAX]; /* members that have asked; node 0: the calls are sent without a question */
@@ -154,31 +151,24 @@ static void finish(struct call_sync *sync)
 {
 	if (!sync->done)
 		daemon_on_changed(sync->daemon);
-	sync->asks = false;
 	sync->done = true;
 	call_exchange_keep_ended(sync->exchange, false);
 }
 
 static void ask_next(struct call_sync *sync, const struct group *group)
 {
-	const struct group_member *member = group_member_after(group, sync->asked);
-
-	if (!member) {
+	if (!group_asking_next(&sync->asking, group, listening_clock_now())) {
 		finish(sync);
 		return;
 	}
-	sync->asks = true;
-	sync->asked = member->id;
-	sync->asked_at = listening_clock_now();
 	call_exchange_keep_ended(sync->exchange, true);
-	send_flags(sync, member->id, GROUP_ASK);
+	send_flags(sync, sync->asking.asked, sync->asking.flags);
 }
 
-/* Asks the members, one after the other, until one answers. */
 static void ask(struct call_sync *sync, const struct group *group)
 {
 	call_exchange_forget_missed(sync->exchange);
-	sync->asked = (struct group_id){0};
+	group_asking_begin(&sync->asking, !maps_are_filled(sync->daemon->maps));
 	ask_next(sync, group);
 }
 
@@ -190,13 +180,25 @@ void call_sync_reconciled(struct call_sync *sync)
 			    !transfer_watch_is_waiting(sync->daemon->transfer_watch);
 }
 
+static void forget(struct call_sync *sync)
+{
+	sync->reconciled = sync->began = sync->asking.waits = sync->done = false;
+}
+
+/* Members that wait for an answer ask the next one: a rest from the new maps would seem to complete it. */
+void call_sync_restart(struct call_sync *sync)
+{
+	forget(sync);
+	sync->queued = 0;
+}
+
 void call_sync_update(struct call_sync *sync)
 {
 	const struct group *group = group_watch_group(sync->daemon->group_watch);
 	uint64_t now = listening_clock_now();
 
 	if (!group || group_state(group, now) != GROUP_AGREEING) {
-		sync->reconciled = sync->began = sync->asks = sync->done = false;
+		forget(sync);
 		return;
 	}
 	if (!sync->reconciled || !call_exchange_is_open(sync->exchange))
@@ -205,20 +207,18 @@ void call_sync_update(struct call_sync *sync)
 		sync->began = true;
 		answer(sync, (struct group_id){0});
 		ask(sync, group);
-	} else if (now < sync->asked_at + ANSWER_MSEC) {
+	} else if (!group_asking_has_paused(&sync->asking, now)) {
 		return;
-	} else if (sync->asks) {
+	} else if (sync->asking.waits) {
 		ask_next(sync, group);
 	} else if (call_exchange_has_missed(sync->exchange)) {
 		ask(sync, group);
 	}
 }
 
-/* A member that has just started with empty maps must not take the calls of one that has, too, for all calls. Members
- * that return with their calls send them to all anyway. */
-static void take_question(struct call_sync *sync, struct group_id from)
+static void take_question(struct call_sync *sync, struct group_id from, uint16_t flags)
 {
-	if (sync->done)
+	if (group_asking_may_answer(flags, sync->done, maps_are_filled(sync->daemon->maps)))
 		answer(sync, from);
 	else
 		send_flags(sync, from, GROUP_LAST | GROUP_NONE);
@@ -235,16 +235,20 @@ void call_sync_take(struct call_sync *sync, struct group_id from, const struct g
 	is_for_us = group_id_equal(calls.to, group_self(group));
 	if (message->flags & GROUP_ASK) {
 		if (is_for_us)
-			take_question(sync, from);
+			take_question(sync, from, message->flags);
 		return;
 	}
 	call_exchange_receive_calls(sync->exchange, &calls);
-	if (!(message->flags & GROUP_LAST) || !is_for_us || !group_id_equal(from, sync->asked) || !sync->asks)
-		return;
-	if (message->flags & GROUP_NONE)
+	switch (group_asking_take(&sync->asking, from, message->flags, is_for_us, listening_clock_now())) {
+	case GROUP_ASKING_REFUSED:
 		ask_next(sync, group);
-	else
+		break;
+	case GROUP_ASKING_COMPLETE:
 		finish(sync);
+		break;
+	case GROUP_ASKING_WAITS:
+		break;
+	}
 }
 
 bool call_sync_is_waiting(const struct call_sync *sync)

@@ -19,5 +19,8 @@ void call_sync_update(struct call_sync *sync);
 /* A message of the kind GROUP_CALLS from another member. */
 void call_sync_take(struct call_sync *sync, struct group_id from, const struct group_message *message);
 
+/* The maps have been replaced by empty ones: this balancer begins again, and has no calls for others until then. */
+void call_sync_restart(struct call_sync *sync);
+
 /* Does this balancer still need the calls of the others before it is ready? False during a repeated question. */
 bool call_sync_is_waiting(const struct call_sync *sync);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "core/base/memory.h"
+#include "core/base/messages.h"
 #include "core/group/group_changes.h"
 #include "ctl/daemon/active_maps.h"
 #include "ctl/daemon/control/commands.h"
@@ -16,7 +17,8 @@
 #include "group_state.h"
 #include "group_watch.h"
 
-#define QUEUE_MAX 64 /* tasks; further ones wait in core/group, where their number is bounded */
+#define BANS_MAX 1000 /* bans that wait until this balancer agrees with the group; it loses further ones */
+#define QUEUE_MAX 64  /* tasks; further ones wait in core/group, where their number is bounded */
 
 /* A task in the worker. */
 struct job {
@@ -36,6 +38,8 @@ struct group_changes {
 	size_t barriers;                 /* those of them, and of the current one, for which the guard must wait */
 	bool busy;
 	bool adopting;
+	uint64_t agrees_since; /* ms; 0: this balancer does not agree with the group */
+	struct messages bans;  /* events that the group does not know */
 	struct group_requests *requests;
 };
 
@@ -59,15 +63,15 @@ static void apply_server(struct daemon *daemon, const json_t *event, const struc
 	const char *text, *signature = NULL; /* a release without signatures may have sent it */
 	size_t length, digits = 0;
 	json_int_t time;
-	int is_json;
+	int is_json, kept = false;
 
-	if (!json_unpack((json_t *)event, "{s:s%, s:b, s:I, s?s%}", "server", &text, &length, "json", &is_json, "time",
-		    &time, "signature", &signature, &digits)) {
+	if (!json_unpack((json_t *)event, "{s:s%, s:b, s:I, s?b, s?s%}", "server", &text, &length, "json", &is_json,
+		    "time", &time, "kept", &kept, "signature", &signature, &digits)) {
 		request.text = (struct span){text, text + length};
 		if (signature)
 			request.signature = (struct span){signature, signature + digits};
 		request.is_json = is_json;
-		join_listener_apply(daemon->join_listener, &request, time, own ? NULL : task->node);
+		join_listener_apply(daemon->join_listener, &request, time, own && !kept ? NULL : task->node);
 	}
 }
 
@@ -175,23 +179,51 @@ static void send_answer(struct job *job)
 		group_requests_applied(job->changes->requests, job->task->number, job->reply);
 }
 
-static void share(struct group_changes *changes, const struct join_request *request, uint64_t time)
+/* `kept`: this balancer must apply it again, too. The caller frees the text. NULL: the request is not UTF-8. */
+static char *write_event(const struct join_request *request, uint64_t time, bool kept)
 {
 	struct span text = request->text, signature = request->signature;
-	json_t *event = json_pack("{s:s%, s:b, s:I}", "server", text.at, (size_t)(text.end - text.at), "json",
-		request->is_json, "time", (json_int_t)time);
+	json_t *event = json_pack("{s:s%, s:b, s:I, s:b}", "server", text.at, (size_t)(text.end - text.at), "json",
+		request->is_json, "time", (json_int_t)time, "kept", kept);
 	char *bytes;
 
 	if (event && signature.at)
 		json_object_set_new(event, "signature", json_stringn(signature.at, signature.end - signature.at));
-	bytes = event ? json_dumps(event, JSON_COMPACT) : NULL; /* NULL: the text is not UTF-8 */
+	bytes = event ? json_dumps(event, JSON_COMPACT) : NULL;
+	json_decref(event);
+	return bytes;
+}
+
+static void share(struct group_changes *changes, const struct join_request *request, uint64_t time)
+{
+	char *bytes = write_event(request, time, false);
+
 	if (bytes)
 		group_send_event(current_group(changes), bytes, strlen(bytes));
 	free(bytes);
-	json_decref(event);
 }
 
-/* The servers that have joined here while this balancer did not agree with the group must join everywhere. */
+/* --- bans by servers, which this balancer would lose when it adopts the state of the group */
+
+static void keep_ban(struct group_changes *changes, const struct join_request *request, uint64_t time)
+{
+	char *bytes = changes->bans.count < BANS_MAX ? write_event(request, time, true) : NULL;
+
+	if (bytes)
+		messages_add(&changes->bans, "%s", bytes);
+	free(bytes);
+}
+
+static void send_bans(struct group_changes *changes)
+{
+	for (size_t i = 0; i < changes->bans.count; i++)
+		group_send_event(current_group(changes), changes->bans.list[i], strlen(changes->bans.list[i]));
+	messages_free(&changes->bans);
+	changes->bans = (struct messages){0};
+}
+
+/* The servers that have joined here while this balancer did not agree with the group must join everywhere. Those that
+ * only its maps contain may have left at a different member. */
 static void share_all(struct group_changes *changes)
 {
 	const struct farm *farm = changes->daemon->farm;
@@ -202,8 +234,7 @@ static void share_all(struct group_changes *changes)
 			char text[JOIN_REQUEST_MAX], address[ADDRESS_TEXT_SIZE];
 			int length;
 
-			if (!(backend->record.overrides & OVERRIDE_JOINED) || backend->silent ||
-				(backend->record.overrides & OVERRIDE_LEAVING))
+			if (!backend->joined_here || (backend->record.overrides & OVERRIDE_LEAVING))
 				continue;
 			length = snprintf(text, sizeof(text),
 				"{\"action\": \"start\", \"pool\": \"%s\", \"name\": \"%s\", \"address\": \"%s\", "
@@ -298,6 +329,13 @@ static void queue(struct group_changes *changes, struct group_task *task)
 	changes->adopting |= task->kind == GROUP_TASK_ADOPT;
 }
 
+static bool agrees(const struct group_changes *changes)
+{
+	struct group *group = current_group(changes);
+
+	return group && group_state(group, listening_clock_now()) == GROUP_AGREEING;
+}
+
 void group_changes_update(struct group_changes *changes)
 {
 	struct group *group = current_group(changes);
@@ -306,6 +344,12 @@ void group_changes_update(struct group_changes *changes)
 
 	if (!group)
 		return;
+	if (!agrees(changes))
+		changes->agrees_since = 0;
+	else if (!changes->agrees_since)
+		changes->agrees_since = listening_clock_now();
+	if (changes->agrees_since)
+		send_bans(changes);
 	while (changes->queued < QUEUE_MAX && (task = group_next_task(group)))
 		queue(changes, task);
 	start(changes);
@@ -320,17 +364,22 @@ bool group_changes_request(struct group_changes *changes, const struct request *
 	return group_requests_add(changes->requests, request, reply);
 }
 
-static bool agrees(const struct group_changes *changes)
+/* After the failure of a member, corosync delivers nothing for some seconds, and then all that was sent. */
+static bool can_share(const struct group_changes *changes)
 {
-	struct group *group = current_group(changes);
+	const struct group *group = current_group(changes);
 
-	return group && group_state(group, listening_clock_now()) == GROUP_AGREEING;
+	return group && group_has_state(group);
 }
 
-void group_changes_share(struct group_changes *changes, const struct join_request *request)
+void group_changes_share(struct group_changes *changes, const struct join_request *request, bool is_ban)
 {
-	if (agrees(changes))
-		share(changes, request, strtoull(request->time.at, NULL, 10));
+	const uint64_t time = strtoull(request->time.at, NULL, 10);
+
+	if (can_share(changes))
+		share(changes, request, time);
+	if (is_ban && current_group(changes) && !agrees(changes))
+		keep_ban(changes, request, time);
 }
 
 void group_changes_share_heartbeat(
@@ -340,8 +389,47 @@ void group_changes_share_heartbeat(
 	int length = snprintf(
 		text, sizeof(text), "action=heartbeat; pool=%s; name=%s", backend->record.pool, backend->record.name);
 
-	if (agrees(changes))
+	if (can_share(changes))
 		share(changes, &(struct join_request){.text = {text, text + length}}, signed_at);
+}
+
+/* --- silent servers */
+
+static bool decides_alone(const struct group_changes *changes)
+{
+	const struct group *group = current_group(changes);
+
+	return !group || group_state(group, listening_clock_now()) == GROUP_ALONE;
+}
+
+/* What the others have sent before a message of this member has arrived when that message returns. A member that has
+ * not agreed before has missed heartbeats; within node_timeout it hears of each server that is alive. A change that
+ * waits here may be a heartbeat. */
+uint64_t group_changes_heard_until(const struct group_changes *changes, uint32_t node_timeout)
+{
+	uint64_t echo;
+
+	if (decides_alone(changes))
+		return listening_clock_now();
+	echo = group_echo(current_group(changes));
+	if (!changes->agrees_since || changes->queued || echo < changes->agrees_since + node_timeout)
+		return 0;
+	return echo;
+}
+
+/* The members have heard the server last at different times. The first one that misses it sends a `stop` in its name,
+ * which all members apply at the same place in their order. */
+bool group_changes_remove(struct group_changes *changes, const struct farm_backend *backend)
+{
+	char text[2 * NAME_SIZE + ADDRESS_TEXT_SIZE + 64], address[ADDRESS_TEXT_SIZE];
+	int length;
+
+	if (decides_alone(changes))
+		return false;
+	length = snprintf(text, sizeof(text), "action=stop; pool=%s; name=%s; address=%s", backend->record.pool,
+		backend->record.name, address_format(&backend->record.address, address));
+	share(changes, &(struct join_request){.text = {text, text + length}}, 0);
+	return true;
 }
 
 /* --- start and end */
@@ -370,6 +458,9 @@ void group_changes_end(struct group_changes *changes)
 {
 	forget_tasks(changes);
 	changes->adopting = false;
+	changes->agrees_since = 0;
+	messages_free(&changes->bans);
+	changes->bans = (struct messages){0};
 	group_requests_end(changes->requests);
 }
 
@@ -387,6 +478,7 @@ void group_changes_free(struct group_changes *changes)
 	if (!changes)
 		return;
 	forget_tasks(changes);
+	messages_free(&changes->bans);
 	group_requests_free(changes->requests);
 	free(changes);
 }

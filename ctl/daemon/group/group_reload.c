@@ -54,7 +54,7 @@ static json_t *read_lines(struct daemon *daemon, bool move_calls, struct lines *
 	if (!config)
 		refusal = faults_reply(daemon, &faults);
 	else if (effects.disruptions.count && !move_calls)
-		refusal = protocol_error(NULL, "established calls would move: %s", effects.disruptions.list[0]);
+		refusal = protocol_error(NULL, "established calls would move or end: %s", effects.disruptions.list[0]);
 	else
 		*lines = lines_of(config);
 	config_free(config);

@@ -18,7 +18,7 @@
 #include "transfer_watch.h"
 
 #define BLIND_MSEC 10000   /* until a member to which no backend responds says so */
-#define JOIN_MSEC 10000    /* after a start: how long to wait for the decisions of the group */
+#define JOIN_MSEC 10000    /* after a start: how long to wait for the state and the calls of the group */
 #define GARBAGE_MSEC 60000 /* between two lines of the log about messages that are not valid */
 
 #define SILENT_MSEC 1000 /* between two lines of the log about silent members */
@@ -41,7 +41,7 @@ struct group_watch {
 	bool has_agreed;         /* since its start */
 	uint64_t missing_since;  /* ms: when it began to wait for the state of the group after a break; 0: it has it */
 	enum group_state state;  /* that was last logged */
-	uint64_t start;          /* ms */
+	uint64_t start;          /* ms: of the group, or when empty maps replaced the pinned ones */
 	uint64_t blind_since;    /* ms; 0: not blind */
 	uint64_t garbage_logged; /* ms; 0: never */
 	bool was_blind;          /* the state that was last logged */
@@ -196,17 +196,19 @@ static void update_blind(struct group_watch *watch, uint64_t now)
 	watch->was_blind = watch->daemon->farm->is_blind = blind;
 }
 
-/* Does this balancer miss a part of the state of its group, which it could receive now? */
+/* Does this balancer miss a part of the state of its group, which it could receive now? If no other one has this state,
+ * for example because the quorum returns for all, packets are as safe here as anywhere. */
 static bool is_missing_state(const struct group_watch *watch, uint64_t now)
 {
-	if (!group_is_quorate(watch->group) || !group_is_echoed(watch->group, now))
+	if (!group_is_quorate(watch->group) || !group_is_echoed(watch->group, now) || !group_others_agree(watch->group))
 		return false;
 	return group_state(watch->group, now) != GROUP_AGREEING ||
 	       group_changes_are_adopting(watch->daemon->group_changes) ||
 	       transfer_watch_is_waiting(watch->daemon->transfer_watch);
 }
 
-/* After a break, packets should come to this balancer only when it has the state of the group again. */
+/* After a break, packets should come to this balancer only when it has the state of the group again, as the others
+ * have. */
 static void update_missing(struct group_watch *watch, uint64_t now)
 {
 	struct farm *farm = watch->daemon->farm;
@@ -389,6 +391,12 @@ void group_watch_vote(struct group_watch *watch, const struct farm *farm)
 void group_watch_reconciled(struct group_watch *watch)
 {
 	call_sync_reconciled(watch->call_sync);
+}
+
+void group_watch_restart(struct group_watch *watch)
+{
+	watch->start = listening_clock_now();
+	call_sync_restart(watch->call_sync);
 }
 
 bool group_watch_is_joining(const struct group_watch *watch)

@@ -32,7 +32,11 @@ void group_watch_update_lines(struct group_watch *watch);
 /* Called by the worker after each plan: the maps match the farm. */
 void group_watch_reconciled(struct group_watch *watch);
 
-/* Does this balancer still wait for the decisions of its group after its start? */
+/* Called by the worker: empty maps have replaced the pinned ones (`detach` and `attach`). This balancer waits for the
+ * calls of the others, as after its start. */
+void group_watch_restart(struct group_watch *watch);
+
+/* Does this balancer still wait for the decisions of its group after its start, or for the calls of the others? */
 bool group_watch_is_joining(const struct group_watch *watch);
 
 /* Does no backend respond to this balancer, while backends respond to other members, for some time? */

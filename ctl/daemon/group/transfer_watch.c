@@ -73,20 +73,30 @@ bool transfer_watch_is_waiting(const struct transfer_watch *watch)
 	return transfer_is_waiting(watch->transfer);
 }
 
+/* If no member knows the slots, this balancer needs none. The next plan then lets it ask for the calls. */
+static void check_end(struct transfer_watch *watch, bool was_waiting)
+{
+	if (was_waiting && !transfer_watch_is_waiting(watch))
+		daemon_on_changed(watch->daemon);
+}
+
 void transfer_watch_update(struct transfer_watch *watch)
 {
 	const struct group *group = group_watch_group(watch->daemon->group_watch);
+	bool was_waiting = transfer_watch_is_waiting(watch);
 
 	if (maps_are_filled(watch->daemon->maps))
 		transfer_end(watch->transfer);
 	if (group && group_state(group, listening_clock_now()) == GROUP_AGREEING &&
 		!group_changes_are_adopting(watch->daemon->group_changes))
 		transfer_update(watch->transfer, group, send_bytes, watch->daemon->group_watch);
+	check_end(watch, was_waiting);
 }
 
 void transfer_watch_take(struct transfer_watch *watch, struct group_id from, const uint8_t *bytes, size_t length)
 {
 	struct daemon *daemon = watch->daemon;
+	bool was_waiting = transfer_watch_is_waiting(watch);
 	struct group_message message;
 
 	if (group_message_decode(bytes, length, &message))
@@ -100,6 +110,7 @@ void transfer_watch_take(struct transfer_watch *watch, struct group_id from, con
 		daemon_on_changed(daemon);
 		break;
 	case TRANSFER_NOTHING:
+		check_end(watch, was_waiting);
 		break;
 	}
 }

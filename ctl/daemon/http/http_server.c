@@ -80,14 +80,23 @@ static void drop_unstarted(struct http_server *server)
 	}
 }
 
+static void report_lost(struct http_server *server)
+{
+	if (server->service->on_lost)
+		server->service->on_lost(server->data);
+}
+
 static void take_connection(struct http_server *server, int fd, const struct sockaddr *name, socklen_t size)
 {
 	struct endpoint peer = endpoint_of(name);
 	enum http_client client =
 		server->service->classify ? server->service->classify(server->data, peer) : HTTP_STRANGER;
+	bool lost = client != HTTP_OUTSIDER && descriptors_is_reserved(fd);
 	struct connection *connection, *ended;
 
-	if (client == HTTP_OUTSIDER || descriptors_is_reserved(fd)) {
+	if (lost)
+		report_lost(server);
+	if (client == HTTP_OUTSIDER || lost) {
 		close(fd);
 		return;
 	}
@@ -143,6 +152,8 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data
 static void pause_newcomers(struct http_server *server, bool paused)
 {
 	server->paused = paused;
+	if (paused)
+		report_lost(server);
 	sd_event_source_set_enabled(server->newcomers, paused ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 

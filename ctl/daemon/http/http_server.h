@@ -20,6 +20,7 @@ enum http_client {
 struct http_service {
 	unsigned int request_time; /* maximum ms until the client has read the response */
 	enum http_client (*classify)(void *data, struct endpoint client); /* NULL: all are strangers */
+	void (*on_lost)(void *data); /* no descriptor was free for a new connection; or NULL */
 	MHD_AccessHandlerCallback on_request;
 	MHD_RequestCompletedCallback on_completed;
 };

@@ -6,6 +6,7 @@
 #include "ctl/daemon/http/http_server.h"
 #include "join_private.h"
 
+#define TOO_LONG "a request may have at most 4096 bytes"
 #define REQUEST_TIME 2000 /* ms from the connection to the end of the response */
 
 struct join_http {
@@ -15,6 +16,7 @@ struct join_http {
 
 struct body {
 	size_t length;
+	bool is_too_long;
 	char text[JOIN_REQUEST_MAX];
 };
 
@@ -86,6 +88,16 @@ static bool is_too_long(struct MHD_Connection *connection)
 	return strtoull(header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH).at, NULL, 10) > JOIN_REQUEST_MAX;
 }
 
+/* The length of a chunked body is not known before its end. */
+static void append(struct body *body, const char *piece, size_t length)
+{
+	body->is_too_long |= length > sizeof(body->text) - body->length;
+	if (body->is_too_long)
+		return;
+	memcpy(body->text + body->length, piece, length);
+	body->length += length;
+}
+
 /* Called once the headers are complete, then for each part of the body, then at its end. */
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *path, const char *method,
 	const char *version, const char *piece, size_t *piece_length, void **state)
@@ -100,16 +112,13 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 		if (strcmp(method, MHD_HTTP_METHOD_POST))
 			return refuse(http, connection, 405, "only POST is accepted");
 		if (is_too_long(connection))
-			return refuse(http, connection, 413, "a request may have at most 4096 bytes");
+			return refuse(http, connection, 413, TOO_LONG);
 		*state = allocate(1, sizeof(*body));
 		return MHD_YES;
 	}
 	if (!*piece_length)
-		return take(http, connection, body);
-	if (*piece_length > sizeof(body->text) - body->length)
-		return MHD_NO; /* a chunked body that is too long: closes the connection */
-	memcpy(body->text + body->length, piece, *piece_length);
-	body->length += *piece_length;
+		return body->is_too_long ? refuse(http, connection, 413, TOO_LONG) : take(http, connection, body);
+	append(body, piece, *piece_length);
 	*piece_length = 0;
 	return MHD_YES;
 }
@@ -137,11 +146,19 @@ static enum http_client classify(void *data, struct endpoint peer)
 	return HTTP_OUTSIDER;
 }
 
+static void on_lost(void *data)
+{
+	struct join_http *http = data;
+
+	join_listener_count_lost(http->listener, JOIN_LOST_CONNECTIONS, 1);
+}
+
 /* --- setup and cleanup */
 
 static const struct http_service service = {
 	.request_time = REQUEST_TIME,
 	.classify = classify,
+	.on_lost = on_lost,
 	.on_request = on_request,
 	.on_completed = on_completed,
 };

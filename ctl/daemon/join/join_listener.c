@@ -21,6 +21,7 @@
 #define UNREAD_MSEC 500       /* after a stall of this duration, unread heartbeats may be waiting */
 #define LONG_MSEC 2000        /* after a stall of this duration, a server may have given up sending a heartbeat */
 #define OUTSIDERS_TIME 600000 /* ms that status warns about a rejected source */
+#define LOST_TIME 60000       /* ms that status warns about lost requests */
 
 struct join_listener {
 	struct daemon *daemon;
@@ -38,6 +39,10 @@ struct join_listener {
 	uint64_t outsider_came;  /* time of that request, ms; 0: none */
 	uint64_t outsiders;
 	char outsider_text[160];
+	uint64_t lost[JOIN_LOST_COUNT]; /* requests */
+	bool deaf;                      /* requests were lost since the last check of the silence */
+	uint64_t deaf_since, deaf_last; /* first and last such loss, ms; 0: none within LOST_TIME */
+	char lost_text[256];
 };
 
 /* --- requests */
@@ -74,6 +79,45 @@ enum join_source join_listener_classify(struct join_listener *listener, struct e
 	return source;
 }
 
+void join_listener_count_lost(struct join_listener *listener, enum join_lost what, uint64_t count)
+{
+	uint64_t now = clock_msec();
+
+	listener->deaf = true;
+	listener->deaf_last = now;
+	listener->lost[what] += count;
+	if (listener->deaf_since)
+		return;
+	listener->deaf_since = now;
+	log_warning("join: requests are lost, because %s: the silence of servers does not count",
+		what == JOIN_LOST_DATAGRAMS ? "the receive buffer is full" : "no file descriptor is free");
+}
+
+uint64_t join_listener_lost(const struct join_listener *listener, enum join_lost what)
+{
+	return listener->lost[what];
+}
+
+const char *join_listener_losses(struct join_listener *listener)
+{
+	if (!listener->deaf_since)
+		return NULL;
+	snprintf(listener->lost_text, sizeof(listener->lost_text),
+		"for %" PRIu64 " s, requests were lost and the silence of servers did not count: so far %" PRIu64
+		" datagrams (the receive buffer was full) and %" PRIu64 " connections (no file descriptor was free)",
+		(listener->deaf_last - listener->deaf_since) / 1000 + 1, listener->lost[JOIN_LOST_DATAGRAMS],
+		listener->lost[JOIN_LOST_CONNECTIONS]);
+	return listener->lost_text;
+}
+
+static void end_losses(struct join_listener *listener)
+{
+	if (!listener->deaf_since || clock_msec() - listener->deaf_last < LOST_TIME)
+		return;
+	listener->deaf_since = 0;
+	log_info("join: no request was lost for %d s", LOST_TIME / 1000);
+}
+
 static void reconcile_soon(struct join_listener *listener)
 {
 	if (sd_event_source_get_enabled(listener->reconcile, NULL) > 0)
@@ -107,7 +151,7 @@ struct join_answer join_listener_handle(
 	if (answer.authentic)
 		join_sources_add_known(listener->sources, &peer.address);
 	if (answer.shared)
-		group_changes_share(listener->daemon->group_changes, request);
+		group_changes_share(listener->daemon->group_changes, request, answer.ban.action);
 	if (answer.alive)
 		group_changes_share_heartbeat(
 			listener->daemon->group_changes, answer.alive, strtoull(request->time.at, NULL, 10));
@@ -182,7 +226,8 @@ const char *join_listener_fault(const struct join_listener *listener)
 
 /* --- silence */
 
-static void forget(struct join_listener *listener, const struct farm_backend *backend)
+/* In a group, all members remove the server together. True if this balancer has removed it. */
+static bool forget(struct join_listener *listener, const struct farm_backend *backend)
 {
 	struct farm *farm = listener->daemon->farm;
 	struct backend_record record = backend->record;
@@ -192,7 +237,22 @@ static void forget(struct join_listener *listener, const struct farm_backend *ba
 		"backend %s/%s is forgotten: %s for %u s", record.pool, record.name,
 		backend->refused ? "its heartbeats are refused, because the clocks differ," : "no heartbeats",
 		2 * farm->config->join.node_timeout / 1000);
+	if (group_changes_remove(listener->daemon->group_changes, backend))
+		return false;
 	farm_remove_backend(farm, record.pool, record.name, error);
+	return true;
+}
+
+/* True if a mark changed. While the daemon cannot listen, or loses requests, a missing heartbeat proves nothing. */
+static bool mark_silent(struct join_listener *listener)
+{
+	struct farm *farm = listener->daemon->farm;
+	uint64_t now = listening_clock_now();
+
+	if (listener->deaf || join_listener_fault(listener))
+		join_excuse_silence(listener->join, farm, now);
+	listener->deaf = false;
+	return join_update_silence(listener->join, farm, now);
 }
 
 /* True if the farm has changed. */
@@ -200,12 +260,11 @@ static bool update_silence(struct join_listener *listener)
 {
 	struct farm *farm = listener->daemon->farm;
 	const struct farm_backend *backend;
-	bool changed = join_update_silence(listener->join, farm, listening_clock_now());
+	bool changed = mark_silent(listener);
+	uint64_t known = group_changes_heard_until(listener->daemon->group_changes, farm->config->join.node_timeout);
 
-	while ((backend = join_find_expired(listener->join, farm, listening_clock_now()))) {
-		forget(listener, backend);
-		changed = true;
-	}
+	while (known && (backend = join_find_expired(listener->join, farm, known)))
+		changed |= forget(listener, backend);
 	return changed;
 }
 
@@ -213,7 +272,7 @@ void join_listener_reconfigure(struct join_listener *listener)
 {
 	join_sources_set_farm(listener->sources, listener->daemon->farm);
 	listen_where_told(listener);
-	join_update_silence(listener->join, listener->daemon->farm, listening_clock_now());
+	mark_silent(listener);
 }
 
 bool join_listener_check_silence(struct join_listener *listener)
@@ -221,6 +280,7 @@ bool join_listener_check_silence(struct join_listener *listener)
 	uint64_t stall = listening_clock_stall();
 
 	listen_where_told(listener);
+	end_losses(listener);
 	if (stall < UNREAD_MSEC)
 		return update_silence(listener);
 	if (stall < LONG_MSEC)

@@ -8,6 +8,12 @@
 
 struct join_listener;
 
+enum join_lost {
+	JOIN_LOST_DATAGRAMS,   /* the receive buffer was full */
+	JOIN_LOST_CONNECTIONS, /* no descriptor was free */
+	JOIN_LOST_COUNT
+};
+
 /* Calls `changed` from the loop, at most once every 50 ms, after a request has changed the farm. 0 or
  * -errno. */
 int join_listener_new(struct join_listener **out, struct daemon *daemon, void (*changed)(void *data), void *data);
@@ -37,3 +43,9 @@ const char *join_listener_fault(const struct join_listener *listener);
 /* A warning about recent requests from outside the allowed networks; NULL: none. Valid until the next
  * call. */
 const char *join_listener_outsiders(struct join_listener *listener);
+
+/* A warning about requests that were lost within the last minute; NULL: none. Valid until the next call. */
+const char *join_listener_losses(struct join_listener *listener);
+
+/* Requests that were lost since the start of the daemon. */
+uint64_t join_listener_lost(const struct join_listener *listener, enum join_lost what);

@@ -17,6 +17,9 @@ struct join_answer join_listener_handle(
 /* Classifies a peer before any of its data is read. Counts and logs an outsider. */
 enum join_source join_listener_classify(struct join_listener *listener, struct endpoint peer);
 
+/* Counts requests that could not be received. Until the next check, the silence of servers does not count. */
+void join_listener_count_lost(struct join_listener *listener, enum join_lost what, uint64_t count);
+
 /* Logs a refusal, with a rate limit. join_listener_handle() logs its own refusals. */
 void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct endpoint peer);
 

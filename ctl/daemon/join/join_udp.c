@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The UDP socket of `join:`: SIP OPTIONS with a heartbeat. A turn of the loop handles a limited number
- * of datagrams, so that a flood does not block the daemon. */
+ * of datagrams, so that a flood does not block the daemon. Datagrams that the kernel dropped meanwhile are counted. */
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ struct join_udp {
 	int fd;
 	sd_event_source *io;
 	struct join_listener *listener;
+	uint32_t drops; /* of the socket, when they were last read */
 };
 
 static struct join_answer take(struct join_udp *udp, const struct join_request *request, unsigned int status,
@@ -52,6 +54,29 @@ static void answer_to(struct join_udp *udp, struct span message, struct endpoint
 	(void)!sendto(udp->fd, out, length, 0, &name.any, size);
 }
 
+/* The response would need the complete message. */
+static void refuse_long(struct join_udp *udp, struct endpoint peer)
+{
+	static const struct join_answer answer = {.status = 413, .text = "a datagram may have at most 4096 bytes"};
+
+	join_listener_log_refusal(udp->listener, &answer, peer);
+}
+
+/* The kernel also counts datagrams with a wrong checksum as drops. Only if the buffer is (nearly) full, the drops may
+ * have been heartbeats. */
+static void count_drops(struct join_udp *udp)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {0}, drops;
+	socklen_t size = sizeof(memory);
+
+	if (getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0)
+		return;
+	drops = memory[SK_MEMINFO_DROPS] - udp->drops;
+	udp->drops = memory[SK_MEMINFO_DROPS];
+	if (drops && memory[SK_MEMINFO_RMEM_ALLOC] >= memory[SK_MEMINFO_RCVBUF] / 2)
+		join_listener_count_lost(udp->listener, JOIN_LOST_DATAGRAMS, drops);
+}
+
 static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct join_udp *udp = data;
@@ -59,6 +84,7 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *d
 	union socket_name name;
 
 	(void)source, (void)events;
+	count_drops(udp);
 	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
 		socklen_t size = sizeof(name);
 		ssize_t length = recvfrom(fd, buffer, sizeof(buffer), MSG_TRUNC, &name.any, &size);
@@ -67,9 +93,12 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *d
 		if (length < 0)
 			break;
 		peer = endpoint_of(&name.any);
-		if (length && length <= (ssize_t)sizeof(buffer) &&
-			join_listener_classify(udp->listener, peer) != JOIN_OUTSIDER)
+		if (!length || join_listener_classify(udp->listener, peer) == JOIN_OUTSIDER)
+			continue;
+		if (length <= (ssize_t)sizeof(buffer))
 			answer_to(udp, (struct span){buffer, buffer + length}, peer);
+		else
+			refuse_long(udp, peer);
 	}
 	return 0;
 }

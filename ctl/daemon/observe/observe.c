@@ -10,8 +10,10 @@
 #include "ctl/daemon/http/listening.h"
 #include "observe_private.h"
 
-#define REQUEST_TIME 10000                  /* ms from the connection to the end of the response */
-#define MEMORY_MAX ((size_t)192 << 20)      /* bytes of all texts that clients are reading */
+#define REQUEST_TIME 10000 /* ms from the connection to the end of the response */
+#define MEMORY_MAX                                                                                                     \
+	((size_t)192 << 20) /* bytes of all texts that clients are reading; then only pages rendered at once, which    \
+			       are small, are served */
 #define POLICY_NOTHING "default-src 'none'" /* pages of text or JSON load no other resources */
 
 struct waiting {
@@ -181,13 +183,13 @@ static enum MHD_Result answer(struct page *page, struct MHD_Connection *connecti
 		return MHD_NO;
 	if (is_fresh(page))
 		return send_page(page, connection);
-	if (observe->bytes > MEMORY_MAX)
-		return refuse(observe, connection, 503, "too many clients read slowly: try again");
 	if (page->path->at_once) {
 		render(page);
 		finish(page);
 		return send_page(page, connection);
 	}
+	if (observe->bytes > MEMORY_MAX)
+		return refuse(observe, connection, 503, "too many clients read slowly: try again");
 	waiting = allocate(1, sizeof(*waiting));
 	waiting->connection = connection;
 	*state = waiting;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "core/view/readiness.h"
+#include "ctl/daemon/active_maps.h"
 #include "observe_private.h"
 
 void observe_healthz(struct daemon *daemon, enum observe_format format, struct observe_page *page)
@@ -15,10 +16,11 @@ void observe_healthz(struct daemon *daemon, enum observe_format format, struct o
 static struct readiness_link link_of(const char *interface, void *data)
 {
 	const struct daemon *daemon = data;
+	char name[INTERFACE_SIZE], path[ACTIVE_MAPS_PATH_SIZE];
+	const char *pins = active_maps_directory(daemon, path);
 
-	return (struct readiness_link){
-		.is_attached = strcmp(maps_attach_mode(daemon->maps, daemon->pin_directory, interface), "none"),
-		.fault = maps_link_fault(interface)};
+	return (struct readiness_link){.is_attached = strcmp(maps_attach_mode(daemon->maps, pins, interface), "none"),
+		.fault = maps_link_fault(maps_current_name(pins, interface, name))};
 }
 
 /* While sipxdp-loader switches to new maps, the daemon fills maps that are not in use yet. The previous maps are
@@ -35,7 +37,10 @@ void observe_readyz(struct daemon *daemon, enum observe_format format, struct ob
 	} else if (daemon->using_next_maps) {
 		readiness_check_away(daemon->farm->away_since, &reasons);
 	} else {
-		if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
+		if (active_maps_are_cut_off(daemon))
+			messages_add(&reasons, "the pins in %s are gone: forwarding ends when sipxdpd stops",
+				daemon->pin_directory);
+		else if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
 			messages_add(&reasons, "the balancer is detached and forwards no packets");
 		readiness_check_joining(daemon->running, time(NULL), &reasons);
 		readiness_check(daemon->running, NULL, link_of, daemon, &reasons);

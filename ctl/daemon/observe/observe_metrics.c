@@ -5,9 +5,11 @@
 #include "core/base/memory.h"
 #include "core/guard/activity.h"
 #include "core/observe/metrics.h"
+#include "ctl/daemon/active_maps.h"
 #include "ctl/daemon/call_balance.h"
 #include "ctl/daemon/capture/capture_sender.h"
 #include "ctl/daemon/control/report.h"
+#include "ctl/daemon/join/join_listener.h"
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/counted_calls.h"
 #include "ctl/daemon/tracked_calls.h"
@@ -17,12 +19,14 @@ static void collect_interfaces(const struct daemon *daemon, struct metrics *metr
 {
 	const struct config *config = daemon->farm->config;
 	struct metrics_interface *interface;
+	char path[ACTIVE_MAPS_PATH_SIZE];
+	const char *pins = active_maps_directory(daemon, path);
 
 	metrics->interfaces = allocate(config->interface_count, sizeof(*metrics->interfaces));
 	for (size_t i = 0; i < config->interface_count; i++) {
 		interface = &metrics->interfaces[metrics->interface_count++];
 		snprintf(interface->name, sizeof(interface->name), "%s", config->interfaces[i]);
-		interface->mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
+		interface->mode = maps_attach_mode(daemon->maps, pins, config->interfaces[i]);
 	}
 }
 
@@ -202,6 +206,8 @@ void observe_metrics(struct daemon *daemon, enum observe_format format, struct o
 	struct metrics metrics = {
 		.version = SIPXDP_VERSION,
 		.started = daemon->started,
+		.join_lost_datagrams = join_listener_lost(daemon->join_listener, JOIN_LOST_DATAGRAMS),
+		.join_lost_connections = join_listener_lost(daemon->join_listener, JOIN_LOST_CONNECTIONS),
 		.log_lines_lost = log_lost(),
 		.longest_turn = worker_longest_turn(daemon->worker),
 		.reconcile_pending = daemon->unreconciled || daemon->using_next_maps,

@@ -26,6 +26,7 @@
 #define BUCKETS 4096
 #define LINGER_SECONDS 10   /* for the last packets of a closed connection */
 #define PACKETS_AT_ONCE 256 /* then the loop handles its other events */
+#define REPLIES_AT_ONCE 1024
 #define PACKET_SIZE 65536
 
 /* A socket: the key of the packets that it sends, and their route. */
@@ -41,7 +42,8 @@ struct probe_path {
 	struct probe_tun *tun;
 	struct probe_sources *sources;
 	struct ring_buffer *replies;
-	int wire_fd; /* AF_PACKET, for sending only */
+	size_t turn_count; /* replies read in this turn of the loop */
+	int wire_fd;       /* AF_PACKET, for sending only */
 	struct probe_namespace *space;
 	sd_event_source *sent, *replied, *ended;
 	time_t tidied;
@@ -158,28 +160,35 @@ static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 	return 0;
 }
 
-/* The network stack of the namespace checks the packet: checksum, port, sequence number. */
+/* The network stack of the namespace checks the packet: checksum, sequence number. Any host can send packets from a
+ * VIP, so those for no socket are dropped first. Returning an error ends the turn. libbpf has consumed the record by
+ * then. */
 static int take_reply(void *data, void *record, size_t size)
 {
-	const struct probe_path *path = data;
+	struct probe_path *path = data;
 	const struct punt *frame = record;
-	size_t offset = probe_packet_offset(frame->frame, frame->length);
+	struct probe_key key;
+	size_t offset = probe_packet_reply(frame->frame, frame->length, &key);
 
 	(void)size;
-	if (offset)
+	if (offset && find(path, &key))
 		(void)!write(probe_tun_fd(path->tun), frame->frame + offset, frame->length - offset);
-	return 0;
+	return ++path->turn_count < REPLIES_AT_ONCE ? 0 : -EAGAIN;
 }
 
+/* Replies have priority: they are read before more probes are sent, and before the ring buffer is full. After a turn
+ * that has not read them all, the other events have their turn first: a flood may fill the ring buffer without an end.
+ */
 static int on_replied(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct probe_path *path = data;
 
-	(void)source;
 	(void)fd;
 	(void)events;
+	path->turn_count = 0;
 	ring_buffer__consume(path->replies);
-	return 0;
+	return sd_event_source_set_priority(
+		source, path->turn_count < REPLIES_AT_ONCE ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_NORMAL);
 }
 
 /* --- sockets */
@@ -343,7 +352,6 @@ static int join_loop(struct probe_path *path, sd_event *event)
 	if (error >= 0)
 		error = sd_event_add_io(
 			event, &path->replied, ring_buffer__epoll_fd(path->replies), EPOLLIN, on_replied, path);
-	/* Replies are read before more probes are sent, and before the ring buffer is full. */
 	if (error >= 0)
 		error = sd_event_source_set_priority(path->sent, SD_EVENT_PRIORITY_IMPORTANT);
 	if (error >= 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Probes over a connection. Each probe opens a new connection, and tests the connection itself, the TLS handshake,
- * or SIP over TCP or TLS. A probe runs its steps until it must wait for the socket. */
+ * or SIP over TCP or TLS. A probe runs its steps until it must wait for the socket,
+ * or has read from it once. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,16 +147,17 @@ static bool send_request(struct prober *prober)
 static bool take_messages(struct prober *prober)
 {
 	struct stream *stream = prober->stream;
-	size_t start, end;
+	size_t taken = 0, start, end;
 	int found;
 
-	while ((found = probe_message_find(stream->buffer, stream->length, &start, &end)) == 1) {
-		probe_take_message(prober, stream->buffer + start, end - start);
+	while ((found = probe_message_find(stream->buffer + taken, stream->length - taken, &start, &end)) == 1) {
+		probe_take_message(prober, stream->buffer + taken + start, end - start);
 		if (!prober->awaited)
 			return false;
-		stream->length -= end;
-		memmove(stream->buffer, stream->buffer + end, stream->length);
+		taken += end;
 	}
+	stream->length -= taken;
+	memmove(stream->buffer, stream->buffer + taken, stream->length);
 	if (found < 0)
 		probe_fail(prober, "a response without a readable Content-Length");
 	else if (stream->length == sizeof(stream->buffer))
@@ -163,6 +165,8 @@ static bool take_messages(struct prober *prober)
 	return prober->awaited;
 }
 
+/* Reads once in a turn of the loop: a server can send without an end, and the timeout and all other events must have
+ * their turn. The exception is the rest of a TLS record, which epoll does not see. */
 static bool receive_response(struct prober *prober)
 {
 	struct stream *stream = prober->stream;
@@ -173,7 +177,12 @@ static bool receive_response(struct prober *prober)
 	if (result <= 0)
 		return wait_or_fail(prober, result, events);
 	stream->length += result;
-	return take_messages(prober);
+	if (!take_messages(prober))
+		return false;
+	if (stream->tls && SSL_pending(stream->tls))
+		return true;
+	probe_socket_wait(prober, EPOLLIN);
+	return false;
 }
 
 static bool (*const STEPS[])(struct prober *prober) = {

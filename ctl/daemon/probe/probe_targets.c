@@ -73,6 +73,7 @@ void probes_report(const struct probes *probes, const struct farm_pool *pool, st
 
 	farm_set_trouble(backend, state ? state->trouble : "");
 	backend->probed = (struct evidence){0};
+	backend->probe_responded = state && state->responded;
 	if (!state)
 		return;
 	latency = health_latency(state);

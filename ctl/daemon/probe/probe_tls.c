@@ -49,6 +49,7 @@ static SSL_CTX *make_context(struct prober *prober)
 	}
 	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY); /* one record in a turn of the loop, also of key updates */
 	if (trust(prober, context))
 		return context;
 	SSL_CTX_free(context);

@@ -64,16 +64,33 @@ void probe_pass(struct prober *prober)
 	end(prober, true, health_pass(&prober->state, &prober->profile->probe, prober->listened, took) || trouble);
 }
 
-void probe_fail(struct prober *prober, const char *format, ...)
+static void fail(struct prober *prober, bool responded, const char *format, va_list arguments)
 {
 	char reason[HEALTH_REASON_SIZE];
 	bool trouble = *prober->state.trouble;
+
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	prober->state.responded = responded;
+	end(prober, false, health_fail(&prober->state, &prober->profile->probe, prober->listened, reason) || trouble);
+}
+
+void probe_fail(struct prober *prober, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(reason, sizeof(reason), format, arguments);
+	fail(prober, true, format, arguments);
 	va_end(arguments);
-	end(prober, false, health_fail(&prober->state, &prober->profile->probe, prober->listened, reason) || trouble);
+}
+
+/* The backend did not respond: the network may be the cause. */
+__attribute__((format(printf, 2, 3))) static void fail_silent(struct prober *prober, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fail(prober, false, format, arguments);
+	va_end(arguments);
 }
 
 void probe_abort(struct prober *prober, const char *format, ...)
@@ -94,7 +111,7 @@ void probe_fail_errno(struct prober *prober, const char *what, int error)
 	else if (error == -ECONNREFUSED)
 		probe_fail(prober, "connection refused");
 	else
-		probe_fail(prober, "%s: %s", what, strerror(-error));
+		fail_silent(prober, "%s: %s", what, strerror(-error));
 }
 
 const char *probe_response_name(const struct prober *prober)
@@ -182,7 +199,7 @@ static void time_out(struct prober *prober)
 	if (error)
 		probe_abort(prober, "cannot send: %s", strerror(-error));
 	else
-		probe_fail(prober, "no %s within %u ms", prober->awaited, prober->profile->probe.timeout);
+		fail_silent(prober, "no %s within %u ms", prober->awaited, prober->profile->probe.timeout);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)

@@ -192,11 +192,9 @@ static int on_fragment(void *data, void *record, size_t size)
 	const struct punt *punt = record;
 
 	(void)size;
-	if (punt->kind == PUNT_FRAGMENT && is_late(punt)) {
+	if (punt->kind == PUNT_FRAGMENT && is_late(punt))
 		handler->counts.late_fragments++;
-		return 0;
-	}
-	if (punt->kind == PUNT_FRAGMENT)
+	else if (punt->kind == PUNT_FRAGMENT)
 		add_fragment(handler, punt);
 	handler->keys[handler->turn_count++] = punt->key;
 	return handler->turn_count < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
